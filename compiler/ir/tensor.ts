@@ -1,0 +1,44 @@
+/** Tensors whose elements are known at compile time. */
+
+import { invariant } from "../diagnostics.js";
+import { type DType, dtypes, type TypedArray } from "./dtype.js";
+
+export interface TensorData {
+  readonly dtype: DType;
+  readonly dims: readonly number[];
+  /** Row-major elements, in the stored form of the dtype. May be a view of the model's own bytes: never write to it. */
+  readonly data: TypedArray;
+}
+
+/** Product of the dims: 1 for a scalar. */
+export function elementCount(dims: readonly number[]): number {
+  return dims.reduce((product, dim) => product * dim, 1);
+}
+
+export function tensor(dtype: DType, dims: readonly number[], data: TypedArray): TensorData {
+  invariant(
+    data.length === elementCount(dims),
+    `${dtype}[${dims}] needs ${elementCount(dims)} elements, has ${data.length}`,
+  );
+  return { dtype, dims, data };
+}
+
+/** A tensor of the given shape, its elements converted from plain numbers. */
+export function tensorOf(dtype: DType, dims: readonly number[], values: readonly number[]): TensorData {
+  const data = new dtypes[dtype].array(elementCount(dims));
+  for (let i = 0; i < data.length; i++) {
+    data[i] =
+      data instanceof BigInt64Array || data instanceof BigUint64Array ? BigInt(values[i]!) : values[i]!;
+  }
+  return tensor(dtype, dims, data);
+}
+
+/** Elements as plain numbers (int64 values beyond 2^53 lose precision). */
+export function toNumbers(value: TensorData): number[] {
+  return Array.from(value.data as ArrayLike<number | bigint>, Number);
+}
+
+/** The tensor's stored bytes, without copying. */
+export function tensorBytes(value: TensorData): Uint8Array {
+  return new Uint8Array(value.data.buffer, value.data.byteOffset, value.data.byteLength);
+}
