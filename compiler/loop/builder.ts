@@ -291,8 +291,13 @@ export class KernelBuilder {
     });
   }
 
-  if(condition: Expr, then: () => void, otherwise: () => void = () => {}): void {
-    this.block.push({ kind: "if", condition, then: this.collect(then), else: this.collect(otherwise) });
+  if(condition: Expr, whenTrue: () => void, whenFalse: () => void = () => {}): void {
+    this.block.push({
+      kind: "if",
+      condition,
+      whenTrue: this.collect(whenTrue),
+      whenFalse: this.collect(whenFalse),
+    });
   }
 
   finish(): Kernel {

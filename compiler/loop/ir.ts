@@ -88,8 +88,8 @@ export type Statement =
   | {
       readonly kind: "if";
       readonly condition: Expr;
-      readonly then: readonly Statement[];
-      readonly else: readonly Statement[];
+      readonly whenTrue: readonly Statement[];
+      readonly whenFalse: readonly Statement[];
     };
 
 export interface Store extends Access {
