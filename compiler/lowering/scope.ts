@@ -1,0 +1,131 @@
+/**
+ * What a kernel is written against: a kernel builder whose buffers are tensors in memory. A scope collects the
+ * kernel's parameters together with the arguments of its call.
+ */
+
+import { invariant } from "../diagnostics.js";
+import { type Dim, isStatic, staticDim } from "../ir/dim.js";
+import { type DType, dtypes } from "../ir/dtype.js";
+import {
+  add,
+  constantIndex,
+  extract,
+  i32Constant,
+  KernelBuilder,
+  mul,
+  type Operand,
+  replace,
+  splat,
+  sumOf,
+} from "../loop/builder.js";
+import type { Buffer, Expr, ExprType, Kernel } from "../loop/ir.js";
+import type { CallArgument, ProgramBuffer } from "../loop/program.js";
+import type { Strided } from "./strided.js";
+
+/** Where a tensor lies: a buffer of the program, and how the tensor is laid out in it. */
+export interface Placement {
+  readonly buffer: ProgramBuffer;
+  readonly strided: Strided;
+}
+
+export class KernelScope extends KernelBuilder {
+  private readonly args: CallArgument[] = [];
+  private readonly views = new Map<string, TensorView>();
+
+  /** A dim as an i32 expression. */
+  dim(dim: Dim): Expr {
+    return i32Constant(staticDim(dim, "a dim of this version's kernels"));
+  }
+
+  /** A tensor as a parameter of the kernel. The same tensor is one parameter however often it is asked for. */
+  view(name: string, placement: Placement, access: Buffer["access"]): TensorView {
+    const { buffer, strided } = placement;
+    const key = [buffer.name, access, strided.offset, strided.shape, strided.strides].map(String).join("|");
+    const known = this.views.get(key);
+    if (known !== undefined) return known;
+    const view = new TensorView(this, this.buffer(name, buffer.dtype, access, reach(strided)), strided);
+    this.views.set(key, view);
+    const size = dtypes[buffer.dtype].bytes;
+    this.args.push({ buffer, byteOffset: staticDim(strided.offset, "a tensor's place") * size });
+    return view;
+  }
+
+  finishCall(): { kernel: Kernel; args: readonly CallArgument[] } {
+    return { kernel: this.finish(), args: this.args };
+  }
+}
+
+/** Elements between the first and the last that the tensor holds, both counted. */
+function reach(strided: Strided): number | null {
+  let last = 0;
+  for (let i = 0; i < strided.shape.length; i++) {
+    const [dim, stride] = [strided.shape[i]!, strided.strides[i]!];
+    if (!isStatic(dim) || !isStatic(stride)) return null;
+    if (dim === 0) return 0;
+    last += (dim - 1) * stride;
+  }
+  return last + 1;
+}
+
+/** The dim along which the lanes of a vector lie, and how many lanes there are. */
+export interface Lanes {
+  readonly axis: number;
+  readonly count: ExprType["lanes"];
+}
+
+export class TensorView {
+  constructor(
+    private readonly scope: KernelScope,
+    readonly buffer: Buffer,
+    readonly strided: Strided,
+  ) {}
+
+  get dtype(): DType {
+    return this.buffer.dtype;
+  }
+
+  stride(axis: number): Dim {
+    return this.strided.strides[axis]!;
+  }
+
+  /** Place of an element in the buffer, in elements from the address passed in. */
+  index(indices: readonly Operand[]): Expr {
+    invariant(indices.length === this.strided.shape.length, `${this.buffer.name}: one index for each dim`);
+    return sumOf(indices.map((index, axis) => mul(index, this.scope.dim(this.stride(axis)))));
+  }
+
+  /**
+   * The element at these indices; with lanes, that many elements along an axis from there: one vector load where they
+   * are neighbours, one element for all lanes where the axis has stride 0, else gathered one by one.
+   */
+  load(indices: readonly Operand[], lanes?: Lanes): Expr {
+    const at = this.index(indices);
+    if (lanes === undefined || lanes.count === 1) return this.scope.load(this.buffer, at);
+    const stride = this.stride(lanes.axis);
+    if (stride === 1) return this.scope.load(this.buffer, at, lanes.count);
+    if (stride === 0) return splat(this.scope.load(this.buffer, at), lanes.count);
+    let vector = splat(this.scope.load(this.buffer, at), lanes.count);
+    for (let lane = 1; lane < lanes.count; lane++) {
+      const place = add(at, mul(this.scope.dim(stride), lane));
+      vector = replace(vector, lane, this.scope.load(this.buffer, place));
+    }
+    return vector;
+  }
+
+  /** Stores a value, or the lanes of a vector along an axis. */
+  store(indices: readonly Operand[], value: Expr, axis = indices.length - 1): void {
+    const at = this.index(indices);
+    if (value.type.lanes === 1 || this.stride(axis) === 1) {
+      this.scope.store(this.buffer, at, value);
+      return;
+    }
+    const vector = this.scope.let("lanes", value);
+    for (let lane = 0; lane < value.type.lanes; lane++) {
+      const place = add(at, mul(this.scope.dim(this.stride(axis)), lane));
+      this.scope.store(this.buffer, place, extract(vector, lane));
+    }
+  }
+}
+
+/** True where the operand is a constant that equals the number. */
+export const isConstant = (operand: Operand, value: number): boolean => constantIndex(operand) === value;

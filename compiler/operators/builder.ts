@@ -1,0 +1,77 @@
+/** Building graphs from operators by name, types inferred as nodes are added. */
+
+import { KilnError } from "../diagnostics.js";
+import type { DType } from "../ir/dtype.js";
+import {
+  type Attributes,
+  constantValue,
+  createNode,
+  type Graph,
+  type Node,
+  type TensorType,
+  type Value,
+} from "../ir/graph.js";
+import { type TensorData, tensorOf } from "../ir/tensor.js";
+import { type Operator, viewNode } from "./operator.js";
+
+export type OperatorLookup = (name: string) => Operator | undefined;
+
+/** Infers output types and known elements of a node and sets them on its outputs. */
+export function inferNode(operator: Operator, node: Node): void {
+  const view = viewNode(operator, node);
+  const types = operator.infer(view);
+  node.outputs.forEach((output, i) => {
+    const type = types[i];
+    if (type === undefined) view.fail(`has no output ${i}`);
+    else output.type = output.type.layout === undefined ? type : { ...type, layout: output.type.layout };
+  });
+  const first = node.outputs[0];
+  if (operator.elements !== undefined && first !== undefined) first.elements = operator.elements(view);
+}
+
+export class GraphBuilder {
+  private counter = 0;
+
+  constructor(
+    readonly graph: Graph,
+    private readonly lookup: OperatorLookup,
+    /** Names and sources of the nodes made from here on. */
+    public origin: { name: string; source: string[] } = { name: "value", source: [] },
+    private readonly uniqueName: (hint: string) => string = (hint) => `${hint}.${this.counter++}`,
+  ) {}
+
+  /** Adds a node and gives its first output. */
+  op(name: string, inputs: (Value | null)[], attributes: Attributes = {}): Value {
+    return this.ops(name, inputs, attributes, 1)[0]!;
+  }
+
+  ops(name: string, inputs: (Value | null)[], attributes: Attributes, outputs: number): Value[] {
+    const operator = this.lookup(name);
+    if (operator === undefined) throw new KilnError("E_INTERNAL", `operator ${name} is not declared`);
+    const placeholder: TensorType = { dtype: "float32", shape: [] };
+    const node = createNode({
+      operator: name,
+      inputs,
+      types: new Array(outputs).fill(placeholder),
+      names: Array.from({ length: outputs }, () => this.uniqueName(this.origin.name)),
+      attributes,
+      source: [...this.origin.source],
+    });
+    inferNode(operator, node);
+    this.graph.nodes.push(node);
+    return node.outputs;
+  }
+
+  constant(data: TensorData): Value {
+    return constantValue(this.uniqueName("constant"), data);
+  }
+
+  scalar(dtype: DType, value: number): Value {
+    return this.constant(tensorOf(dtype, [], [value]));
+  }
+
+  /** A one-dimensional int64 constant: shapes, axes, pads. */
+  ints(values: readonly number[]): Value {
+    return this.constant(tensorOf("int64", [values.length], values));
+  }
+}

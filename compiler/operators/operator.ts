@@ -1,0 +1,242 @@
+/**
+ * What an operator is. Everything Kiln knows of an operator is declared in one record: its versions and attributes
+ * (read by the importer and the documentation), type and shape inference, evaluation on known tensors (constant
+ * folding and tests), and how it becomes code.
+ *
+ * Code comes from exactly one facet:
+ *   pointwise   one result element from the elements at the same (broadcast) place
+ *   injective   one result element from elements at computed places (data movement)
+ *   view        the input's memory seen with other strides; falls back to `injective` where it cannot be
+ *   lower       kernels of its own
+ *   expand      other operators, put in its place when the model is imported
+ */
+
+import { KilnError } from "../diagnostics.js";
+import type { Dim } from "../ir/dim.js";
+import type { DType } from "../ir/dtype.js";
+import type { Attributes, AttributeValue, Node, TensorType, Value } from "../ir/graph.js";
+import type { TensorData } from "../ir/tensor.js";
+import type { Expr } from "../loop/ir.js";
+import type { LoweringContext } from "../lowering/context.js";
+import type { Strided } from "../lowering/strided.js";
+import type { GraphBuilder } from "./builder.js";
+
+// ---------------------------------------------------------------------------------------------- attributes
+
+export type AttributeKind = "int" | "float" | "string" | "ints" | "floats" | "strings" | "tensor";
+
+interface KindTypes {
+  int: number;
+  float: number;
+  string: string;
+  ints: readonly number[];
+  floats: readonly number[];
+  strings: readonly string[];
+  tensor: TensorData;
+}
+
+export interface AttributeSpec<K extends AttributeKind = AttributeKind, Optional extends boolean = boolean> {
+  readonly kind: K;
+  readonly optional: Optional;
+  readonly default?: KindTypes[K];
+}
+
+export type AttributeSchema = Readonly<Record<string, AttributeSpec>>;
+
+type AttributeType<S> =
+  S extends AttributeSpec<infer K, infer Optional>
+    ? Optional extends true
+      ? KindTypes[K] | undefined
+      : KindTypes[K]
+    : never;
+
+/** The attributes of a node as its operator's code sees them: typed, defaults filled in. */
+export type AttributesOf<S extends AttributeSchema> = { readonly [N in keyof S]: AttributeType<S[N]> };
+
+/** An attribute with a default, one that must be there (`required`), or one that may be absent (`optional`). */
+const maker =
+  <K extends AttributeKind>(kind: K) =>
+  (value: KindTypes[K]): AttributeSpec<K, false> => ({ kind, optional: false, default: value });
+
+export const attribute = {
+  int: maker("int"),
+  float: maker("float"),
+  string: maker("string"),
+  ints: maker("ints"),
+  floats: maker("floats"),
+  strings: maker("strings"),
+  required: <K extends AttributeKind>(kind: K): AttributeSpec<K, false> => ({ kind, optional: false }),
+  optional: <K extends AttributeKind>(kind: K): AttributeSpec<K, true> => ({ kind, optional: true }),
+};
+
+// ---------------------------------------------------------------------------------------------- contexts
+
+/** A node as seen by inference: inputs with types, and known elements where there are any. */
+export interface NodeView<S extends AttributeSchema = AttributeSchema> {
+  readonly node: Node;
+  readonly attributes: AttributesOf<S>;
+  /** The i-th input; an E_MODEL error where it is absent. */
+  input(i: number): Value;
+  /** The i-th input, or null where it is absent. */
+  optional(i: number): Value | null;
+  readonly inputCount: number;
+  /** Elements of the i-th input as dims: constants or shape arithmetic; null where they are not known. */
+  elements(i: number): readonly Dim[] | null;
+  /** As `elements`, but an error naming the input where they are not known at compile time. */
+  requireElements(i: number): readonly Dim[];
+  /** Raises an error that names the node. */
+  fail(reason: string, code?: "E_MODEL" | "E_SHAPE" | "E_UNSUPPORTED", hint?: string): never;
+}
+
+/** Access to the elements of a node's inputs while code for one result element is made. */
+export interface ElementContext<S extends AttributeSchema = AttributeSchema> extends NodeView<S> {
+  /** The element of the i-th input at these indices (one for each of its dims). */
+  load(i: number, indices: readonly Expr[]): Expr;
+  /** A dim as an i32 expression: a constant where it is static. */
+  dim(dim: Dim): Expr;
+}
+
+export interface EvaluationContext<S extends AttributeSchema = AttributeSchema> {
+  readonly attributes: AttributesOf<S>;
+  readonly node: Node;
+  /** Null where the input is absent. */
+  readonly inputs: readonly (TensorData | null)[];
+  input(i: number): TensorData;
+  /** The inferred output types, all static. */
+  readonly outputs: readonly { dtype: DType; dims: readonly number[] }[];
+}
+
+// ---------------------------------------------------------------------------------------------- facets
+
+export interface PointwiseFacet<S extends AttributeSchema> {
+  /** The result element from the operands' elements, scalar or vector. Operands have the inputs' dtypes. */
+  emit(args: readonly Expr[], context: NodeView<S>): Expr;
+  /**
+   * The same on JavaScript numbers, correct after rounding to the result's dtype. It may be given only where that
+   * holds; folding skips integers beyond 2^53.
+   */
+  evaluate(
+    args: readonly number[],
+    context: { attributes: AttributesOf<S>; dtypes: readonly DType[] },
+  ): number;
+}
+
+export interface OperatorVersion {
+  readonly since: number;
+  /** The attributes of this version, where they differ from the current ones. */
+  readonly attributes?: AttributeSchema;
+  /** Rewrites a node of this version to current operators; absent where the node is current as it stands. */
+  readonly upgrade?: (b: GraphBuilder, inputs: (Value | null)[], view: ImportedNode) => Value[];
+}
+
+export interface ImportedNode {
+  readonly attributes: Readonly<Record<string, AttributeValue | undefined>>;
+  readonly name: string;
+  readonly outputCount: number;
+  fail(reason: string, hint?: string): never;
+}
+
+export interface OperatorFacets<S extends AttributeSchema> {
+  readonly name: string;
+  /** ONNX domain; "" is ai.onnx, "kiln" holds operators that only passes make. */
+  readonly domain?: string;
+  readonly summary: string;
+  /** Names of the inputs, `?` behind optional ones, `...` behind a variadic last one. */
+  readonly inputs: readonly string[];
+  readonly attributes: S;
+  readonly versions: readonly OperatorVersion[];
+  /** Types of the outputs. Raises E_SHAPE or E_MODEL where the inputs do not fit. */
+  readonly infer: (context: NodeView<S>) => TensorType[];
+  /** Elements of the first output as dims, for shape arithmetic. */
+  readonly elements?: (context: NodeView<S>) => readonly Dim[] | null;
+  readonly evaluate?: (context: EvaluationContext<S>) => TensorData[];
+  /** Multiply-adds count two. */
+  readonly flops?: (context: NodeView<S>) => number;
+
+  readonly pointwise?: PointwiseFacet<S>;
+  readonly injective?: (context: ElementContext<S>, indices: readonly Expr[]) => Expr;
+  readonly view?: (context: NodeView<S>, input: Strided) => Strided | null;
+  readonly lower?: (context: LoweringContext<S>) => void;
+  /** The kernels of `lower` can apply pointwise operators to their results before these are stored. */
+  readonly epilogue?: boolean;
+  /** The kernels of `lower` read their first input through `load`, so pointwise producers can be part of them. */
+  readonly prologue?: boolean;
+  /** Physical order of dims that the kernels want of each input and make of the output. */
+  readonly layout?: (context: NodeView<S>) => LayoutWish;
+  /** For operators that only exist as others. */
+  readonly expand?: (b: GraphBuilder, inputs: (Value | null)[], view: ImportedNode) => Value[];
+}
+
+export type LayoutChoice = "row-major" | "channels-last" | "any";
+
+export interface LayoutWish {
+  readonly inputs: readonly LayoutChoice[];
+  /** "follow": that of the first input. */
+  readonly output: "row-major" | "channels-last" | "follow";
+}
+
+/** An operator with its attribute types forgotten, as the registry keeps it. */
+export type Operator = Omit<OperatorFacets<AttributeSchema>, "domain"> & { readonly domain: string };
+
+/** Declares an operator. The attribute schema gives the types of `attributes` in every facet. */
+export function defineOperator<const S extends AttributeSchema>(facets: OperatorFacets<S>): Operator {
+  return { domain: "", ...facets } as unknown as Operator;
+}
+
+// ---------------------------------------------------------------------------------------------- node view
+
+/** Fills in defaults and checks kinds; errors name the node. */
+export function viewNode(operator: Operator, node: Node): NodeView {
+  const name = node.source[0] ?? node.outputs[0]?.name ?? "";
+  const fail = (
+    reason: string,
+    code: "E_MODEL" | "E_SHAPE" | "E_UNSUPPORTED" = "E_MODEL",
+    hint?: string,
+  ): never => {
+    throw new KilnError(code, reason, {
+      node: name,
+      operator: node.operator,
+      ...(hint !== undefined && { hint }),
+    });
+  };
+  const view: NodeView = {
+    node,
+    attributes: completeAttributes(operator.attributes, node.attributes, fail) as NodeView["attributes"],
+    inputCount: node.inputs.length,
+    input: (i) => node.inputs[i] ?? fail(`input ${i} (${operator.inputs[i] ?? ""}) is missing`),
+    optional: (i) => node.inputs[i] ?? null,
+    elements: (i) => elementsOf(node.inputs[i] ?? null),
+    requireElements: (i) =>
+      elementsOf(view.input(i)) ??
+      fail(
+        `input ${operator.inputs[i] ?? i} ("${view.input(i).name}") must be known at compile time`,
+        "E_UNSUPPORTED",
+        "fold it before exporting, or bind the dims it is computed from",
+      ),
+    fail,
+  };
+  return view;
+}
+
+/** Known elements of an integer tensor: those of a constant, or those that shape arithmetic found. */
+export function elementsOf(value: Value | null): readonly Dim[] | null {
+  if (value === null) return null;
+  if (value.elements !== null) return value.elements;
+  const data = value.constant;
+  if (data === null || data.data.length > 4096) return null;
+  return Array.from(data.data as ArrayLike<number | bigint>, Number);
+}
+
+export function completeAttributes(
+  schema: AttributeSchema,
+  given: Readonly<Record<string, AttributeValue | undefined>>,
+  fail: (reason: string) => never,
+): Attributes {
+  const complete: Record<string, AttributeValue> = {};
+  for (const [name, spec] of Object.entries(schema)) {
+    const value = given[name] ?? spec.default;
+    if (value !== undefined) complete[name] = value;
+    else if (!spec.optional) fail(`attribute ${name} is missing`);
+  }
+  return complete;
+}
