@@ -47,6 +47,8 @@ export type Expr =
       /** Lane number of extract and replace, byte selectors of shuffle. */
       readonly immediates?: readonly number[];
     }
+  /** Byte address of the buffer's element 0, from which the addressing pass computes pointers. */
+  | { readonly kind: "address"; readonly type: ExprType; readonly buffer: Buffer }
   | Load;
 
 export interface Load extends Access {
