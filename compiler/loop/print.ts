@@ -1,0 +1,205 @@
+/** Text of kernels and programs, one statement a line. `notation.ts` describes the spelling, `parse.ts` reads it. */
+
+import { dtypes } from "../ir/dtype.js";
+import {
+  type Access,
+  type Buffer,
+  type Expr,
+  type ExprType,
+  i32,
+  type Kernel,
+  type Load,
+  printExprType,
+  registerTypes,
+  type Statement,
+  sameType,
+} from "./ir.js";
+import { COMPARISON_LEVEL, infix, literalType, printConstant, printName } from "./notation.js";
+import { type Call, kernelsOf, type Program, type ProgramBuffer } from "./program.js";
+
+type Op = Expr & { kind: "op" };
+
+/** Names of the shared nodes of one statement. */
+type Bindings = ReadonlyMap<Expr, string>;
+
+export function printKernel(kernel: Kernel): string {
+  const parameters = [
+    ...kernel.buffers.map(printParameter),
+    ...kernel.sizes.map((size) => `size ${printName(size.name)}`),
+  ];
+  const lines = printBlock(kernel.body, "  ");
+  return [`kernel @${printName(kernel.name)}(${parameters.join(", ")}) {`, ...lines, "}"].join("\n");
+}
+
+const printParameter = ({ name, access, dtype, elements }: Buffer): string =>
+  `${printName(name)}: ${access} ${dtypes[dtype].short}[${elements ?? "?"}]`;
+
+export function printProgram(program: Program): string {
+  return [
+    `program @${printName(program.name)}`,
+    "",
+    ...program.buffers.map(printProgramBuffer),
+    "",
+    `inputs (${program.inputs.map(({ name }) => printName(name)).join(", ")})`,
+    `outputs (${program.outputs.map(({ name }) => printName(name)).join(", ")})`,
+    ...kernelsOf(program).map((kernel) => `\n${printKernel(kernel)}`),
+    "",
+    ...program.calls.map(printCall),
+  ].join("\n");
+}
+
+const printProgramBuffer = ({ name, kind, dtype, byteLength }: ProgramBuffer): string =>
+  `buffer ${printName(name)}: ${kind} ${dtypes[dtype].short} bytes ${byteLength}`;
+
+/** One call, as a line of the program's text. */
+export function printCall({ kernel, args, source, flops, inPlace }: Call): string {
+  const argumentList = args.map(({ buffer, byteOffset }) =>
+    byteOffset === 0 ? printName(buffer.name) : `${printName(buffer.name)} + ${byteOffset}`,
+  );
+  const pairs = inPlace.map(([written, read]) => `${written}:${read}`);
+  return [
+    `call @${printName(kernel.name)}(${argumentList.join(", ")}) flops ${flops}`,
+    pairs.length > 0 ? ` inplace ${pairs.join(", ")}` : "",
+    source.length > 0 ? ` from ${source.map((name) => JSON.stringify(name)).join(", ")}` : "",
+  ].join("");
+}
+
+function printBlock(statements: readonly Statement[], indent: string): string[] {
+  return statements.flatMap((statement) => printStatementLines(statement, indent));
+}
+
+function printStatementLines(statement: Statement, indent: string): string[] {
+  const lines = printHead(statement).map((line) => indent + line);
+  if (statement.kind === "for") {
+    lines.push(...printBlock(statement.body, `${indent}  `), `${indent}}`);
+  } else if (statement.kind === "if") {
+    lines.push(...printBlock(statement.whenTrue, `${indent}  `));
+    if (statement.whenFalse.length > 0) {
+      lines.push(`${indent}} else {`, ...printBlock(statement.whenFalse, `${indent}  `));
+    }
+    lines.push(`${indent}}`);
+  }
+  return lines;
+}
+
+/** The lines of a statement without the blocks inside it: bindings of shared expressions, then the statement. */
+export function printHead(statement: Statement): string[] {
+  const bindings = new Map<Expr, string>();
+  const lines = sharedNodes(operandsOf(statement)).map((node) => {
+    // The node itself is not bound yet, so it prints in full, with what it shares by name.
+    const text = printExpr(node, bindings, undefined);
+    const name = `%${bindings.size + 1}`;
+    bindings.set(node, name);
+    return `${name} = ${text}`;
+  });
+  return [...lines, printBare(statement, bindings)];
+}
+
+function printBare(statement: Statement, bindings: Bindings): string {
+  switch (statement.kind) {
+    case "for": {
+      const { variable, start, end, step, mode } = statement;
+      const range = `${printExpr(start, bindings, i32)}..${printExpr(end, bindings, i32)}`;
+      const stepText = step === 1 ? "" : ` step ${step}`;
+      const modeText = mode === "serial" ? "" : ` ${mode}`;
+      return `for ${printName(variable.name)} in ${range}${stepText}${modeText} {`;
+    }
+    case "let": {
+      const { variable, value } = statement;
+      const keyword = variable.mutable ? "var" : "let";
+      const type = printExprType(variable.type);
+      return `${keyword} ${printName(variable.name)}: ${type} = ${printExpr(value, bindings, variable.type)}`;
+    }
+    case "assign": {
+      const { variable, value } = statement;
+      return `${printName(variable.name)} = ${printExpr(value, bindings, variable.type)}`;
+    }
+    case "store": {
+      const value = printExpr(statement.value, bindings, registerType(statement.buffer));
+      return `${printAccess(statement, bindings)}] = ${value}`;
+    }
+    case "if":
+      return `if ${printExpr(statement.condition, bindings, undefined)} {`;
+  }
+}
+
+/** The expressions that a statement computes itself, in the order in which they are printed. */
+export function operandsOf(statement: Statement): Expr[] {
+  switch (statement.kind) {
+    case "for":
+      return [statement.start, statement.end];
+    case "store":
+      return [statement.index, statement.value];
+    case "if":
+      return [statement.condition];
+    default:
+      return [statement.value];
+  }
+}
+
+/** Operations and loads that are reached along more than one edge, each after those it uses. */
+export function sharedNodes(roots: readonly Expr[]): Expr[] {
+  const uses = new Map<Expr, number>();
+  const finished: Expr[] = [];
+  const visit = (expr: Expr): void => {
+    if (expr.kind !== "op" && expr.kind !== "load") return;
+    const count = uses.get(expr) ?? 0;
+    uses.set(expr, count + 1);
+    if (count > 0) return;
+    if (expr.kind === "op") expr.args.forEach(visit);
+    else visit(expr.index);
+    finished.push(expr);
+  };
+  roots.forEach(visit);
+  return finished.filter((expr) => uses.get(expr)! > 1);
+}
+
+/** `level` is that of the loosest infix operator that needs no parentheses here. */
+function printExpr(expr: Expr, bindings: Bindings, expected: ExprType | undefined, level = 0): string {
+  const bound = bindings.get(expr);
+  if (bound !== undefined) return bound;
+  switch (expr.kind) {
+    case "constant":
+      return printConstant(expr, expected);
+    case "variable":
+      return printName(expr.variable.name);
+    case "load":
+      return `${printAccess(expr, bindings)}${printLoadType(expr)}]`;
+    case "op":
+      return printOp(expr, bindings, level);
+  }
+}
+
+const registerType = (buffer: Buffer): ExprType => ({ scalar: registerTypes[buffer.dtype], lanes: 1 });
+
+function printLoadType({ type, splat, buffer }: Load): string {
+  if (splat) return ` : splat ${printExprType(type)}`;
+  return sameType(type, registerType(buffer)) ? "" : ` : ${printExprType(type)}`;
+}
+
+function printAccess({ buffer, index, offset, pointer }: Access, bindings: Bindings): string {
+  const base = pointer === undefined ? "" : `${printName(pointer.name)} -> `;
+  const shift = offset === 0 ? "" : ` @${offset}`;
+  return `${printName(buffer.name)}[${base}${printExpr(index, bindings, i32)}${shift}`;
+}
+
+function printOp(expr: Op, bindings: Bindings, level: number): string {
+  const { op, args, immediates } = expr;
+  const operator = infix[op];
+  if (operator !== undefined && args.length === 2) {
+    const { symbol, level: own } = operator;
+    const left = printOperand(expr, 0, bindings, own === COMPARISON_LEVEL ? own + 1 : own);
+    const text = `${left} ${symbol} ${printOperand(expr, 1, bindings, own + 1)}`;
+    return own < level ? `(${text})` : text;
+  }
+  const numbers = op === "splat" ? [expr.type.lanes] : (immediates ?? []);
+  const bracket = numbers.length > 0 ? `[${numbers.join(", ")}]` : "";
+  return `${op}${bracket}(${args.map((_, i) => printOperand(expr, i, bindings, 0)).join(", ")})`;
+}
+
+function printOperand(expr: Op, position: number, bindings: Bindings, level: number): string {
+  const operand = expr.args[position]!;
+  const types = expr.args.map((arg) => (arg.kind === "constant" ? undefined : arg.type));
+  const expected = operand.kind === "constant" ? literalType(expr.op, position, types) : undefined;
+  return printExpr(operand, bindings, expected, level);
+}
