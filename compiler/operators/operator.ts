@@ -155,7 +155,8 @@ export interface OperatorFacets<S extends AttributeSchema> {
 
   readonly pointwise?: PointwiseFacet<S>;
   readonly injective?: (context: ElementContext<S>, indices: readonly Expr[]) => Expr;
-  readonly view?: (context: NodeView<S>, input: Strided) => Strided | null;
+  /** Where the `output`-th result lies in the memory of the first input. */
+  readonly view?: (context: NodeView<S>, input: Strided, output: number) => Strided | null;
   readonly lower?: (context: LoweringContext<S>) => void;
   /** The kernels of `lower` can apply pointwise operators to their results before these are stored. */
   readonly epilogue?: boolean;
