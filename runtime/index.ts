@@ -1,17 +1,67 @@
 /** onnx-kiln/runtime: loads and runs compiled models. Depends on nothing, and on no Node built-in at import time. */
 
+import { compile, type ModuleSource } from "./compile.js";
 import { KilnRuntimeError } from "./errors.js";
-import { decodeMetadata, METADATA_SECTION } from "./metadata.js";
+import { decodeMetadata, METADATA_SECTION, type ModelMetadata } from "./metadata.js";
 import { createModel, type Model } from "./model.js";
+import { abortable, type Source, type SourceOptions } from "./source.js";
+import { placeWeights, verifyWeights, weightsBeside } from "./weights.js";
 
-export type { TensorType } from "./elements.js";
+export type { ModuleSource } from "./compile.js";
+export type { TensorDataMap, TensorType, TypedArray } from "./elements.js";
 export { KilnRuntimeError, type RuntimeErrorCode } from "./errors.js";
 export type { Model } from "./model.js";
-export { type Feed, Tensor, type TensorInfo, type TensorLike } from "./tensor.js";
+export type { Source } from "./source.js";
+export { type Feed, Tensor, type TensorData, type TensorInfo, type TensorLike } from "./tensor.js";
 
-export async function load(source: BufferSource | WebAssembly.Module): Promise<Model> {
-  const module = source instanceof WebAssembly.Module ? source : await WebAssembly.compile(source);
+export interface LoadOptions extends SourceOptions {
+  /**
+   * Weights of a model compiled with `weights: "split"`. By default they are looked for beside the module, where it
+   * is loaded from a string or URL: `name.weights` beside `name.wasm`.
+   */
+  weights?: Source | undefined;
+  /** Hash the weights and compare with the module's metadata; costs a pass over them, and a copy of them meanwhile. */
+  verifyWeights?: boolean | undefined;
+  /** Threads to run on. Modules of ABI 1 run on one, whatever this says. */
+  threads?: number | undefined;
+}
+
+/**
+ * Loads a compiled model into an instance of its own.
+ * Throws E_LOAD, E_ABI or E_WEIGHTS (KilnRuntimeError), or the reason of `options.signal`.
+ */
+export function load(source: ModuleSource, options: LoadOptions = {}): Promise<Model> {
+  return abortable(loadModel(source, options), options.signal);
+}
+
+async function loadModel(source: ModuleSource, options: LoadOptions): Promise<Model> {
+  options.signal?.throwIfAborted();
+  const module = await compile(source, options);
   const [section] = WebAssembly.Module.customSections(module, METADATA_SECTION);
-  if (!section) throw new KilnRuntimeError("E_ABI", "not a Kiln module: it has no custom section `kiln`");
-  return createModel(await WebAssembly.instantiate(module), decodeMetadata(section));
+  if (!section) {
+    throw new KilnRuntimeError("E_ABI", `not a module of Kiln: it has no section "${METADATA_SECTION}"`);
+  }
+  const metadata = decodeMetadata(section);
+  const { name, weights } = metadata;
+  options.signal?.throwIfAborted();
+  const instance = await instantiate(module, metadata);
+  const model = createModel(instance, metadata);
+  const memory = instance.exports.memory as WebAssembly.Memory;
+  if (!weights.embedded) {
+    await placeWeights(memory, weights, options.weights ?? weightsBeside(name, source), options);
+  }
+  if (options.verifyWeights) await verifyWeights(memory, weights);
+  return model;
+}
+
+async function instantiate(
+  module: WebAssembly.Module,
+  { name }: ModelMetadata,
+): Promise<WebAssembly.Instance> {
+  try {
+    return await WebAssembly.instantiate(module);
+  } catch (cause) {
+    const { message } = cause as Error;
+    throw new KilnRuntimeError("E_LOAD", `model "${name}" cannot be instantiated: ${message}`, cause);
+  }
 }

@@ -1,7 +1,6 @@
 /** A loaded model: checks feeds, copies them in, runs, copies the results out. */
 
-import type { TypedArray } from "./elements.js";
-import { arrayTypes } from "./elements.js";
+import { arrayTypes, type TypedArray } from "./elements.js";
 import { KilnRuntimeError } from "./errors.js";
 import type { ModelMetadata, TensorBinding } from "./metadata.js";
 import {
@@ -30,8 +29,9 @@ export interface Model<I = Record<string, Feed>, O = Record<string, Tensor>> {
   [Symbol.dispose](): void;
 }
 
-/** Wraps an instance whose weights are in place. Throws E_ABI where its exports do not fit the metadata. */
+/** The instance as a model. Throws E_ABI where its exports do not fit the metadata. */
 export function createModel(instance: WebAssembly.Instance, metadata: ModelMetadata): Model {
+  checkExports(instance, metadata);
   const { memory, run } = instance.exports as { memory: WebAssembly.Memory; run: () => void };
   const { name, inputs, outputs } = metadata;
   let entry: (() => void) | undefined = run;
@@ -62,6 +62,20 @@ export function createModel(instance: WebAssembly.Instance, metadata: ModelMetad
   };
 }
 
+function checkExports({ exports }: WebAssembly.Instance, metadata: ModelMetadata): void {
+  const { name, inputs, outputs, weights, arena } = metadata;
+  const size = (exports.memory as WebAssembly.Memory | undefined)?.buffer?.byteLength;
+  if (size === undefined || typeof exports.run !== "function") {
+    throw new KilnRuntimeError("E_ABI", `model "${name}" does not export memory and run`);
+  }
+  if ([...inputs, ...outputs, weights, arena].some((range) => range.address + range.byteLength > size)) {
+    throw new KilnRuntimeError(
+      "E_ABI",
+      `model "${name}" places a tensor outside its memory of ${size} bytes`,
+    );
+  }
+}
+
 const info = ({ name, type, dims }: TensorBinding): TensorInfo =>
   Object.freeze({ name, type, dims: Object.freeze(dims) });
 
@@ -72,6 +86,12 @@ function checkFeeds(
   feeds: Record<string, Feed>,
 ): TypedArray[] {
   const known = inputs.map((input) => `"${input.name}"`).join(", ") || "none";
+  if (typeof feeds !== "object" || feeds === null) {
+    throw new KilnRuntimeError(
+      "E_FEED",
+      `feeds of "${model}" must be an object with a value for each of: ${known}`,
+    );
+  }
   for (const name of Object.keys(feeds)) {
     if (!inputs.some((input) => input.name === name)) {
       throw new KilnRuntimeError("E_FEED", `model "${model}" has no input "${name}"; its inputs: ${known}`);
@@ -116,9 +136,9 @@ function read(memory: Uint8Array<ArrayBuffer>, { type, dims, address, byteLength
   return new Tensor(type, new (arrayTypes.get(type)!)(buffer), dims as number[]);
 }
 
-/** Names the model and, where the engine's stack shows it, the function of the module. */
+/** Names the model and, where the engine's stack shows it (as V8's does), the function of the module. */
 function trapMessage(model: string, cause: unknown): string {
   const { message, stack } = cause as Error;
-  const frame = /(?:at )?([\w.$]+)(?: \(|@)\S*wasm/.exec(stack ?? "")?.[1];
+  const frame = /at (\S+) \(\S*:wasm-function\[/.exec(stack ?? "")?.[1];
   return `model "${model}" trapped${frame ? ` in ${frame}` : ""}: ${message}`;
 }
