@@ -163,6 +163,8 @@ function printExpr(expr: Expr, bindings: Bindings, expected: ExprType | undefine
       return printConstant(expr, expected);
     case "variable":
       return printName(expr.variable.name);
+    case "address":
+      return `&${printName(expr.buffer.name)}`;
     case "load":
       return `${printAccess(expr, bindings)}${printLoadType(expr)}]`;
     case "op":

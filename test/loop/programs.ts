@@ -1,0 +1,43 @@
+/** Programs that several tests of the loop IR use. */
+
+import { KernelBuilder, op } from "../../compiler/loop/builder.js";
+import type { Kernel } from "../../compiler/loop/ir.js";
+import type { Program, ProgramBuffer } from "../../compiler/loop/program.js";
+
+/** y[i] = x[i] * w[0], for four elements. */
+function scaleKernel(): Kernel {
+  const b = new KernelBuilder("scale");
+  const x = b.buffer("x", "float32", "read", 4);
+  const w = b.buffer("w", "float32", "read", 1);
+  const y = b.buffer("y", "float32", "write", 4);
+  b.for("i", 0, 4, (i) => b.store(y, i, op("mul", b.load(x, i), b.load(w, 0))));
+  return b.finish();
+}
+
+/** y = x * w[0] * w[1], by two calls of one kernel. */
+export function scaleProgram(): Program {
+  const kernel = scaleKernel();
+  const data = new Uint8Array(Float32Array.of(3, -0.5).buffer);
+  const x: ProgramBuffer = { name: "x", dtype: "float32", byteLength: 16, kind: "input" };
+  const w: ProgramBuffer = { name: "w", dtype: "float32", byteLength: 8, kind: "constant", data };
+  const t: ProgramBuffer = { name: "t", dtype: "float32", byteLength: 16, kind: "temporary" };
+  const y: ProgramBuffer = { name: "out/y:0", dtype: "float32", byteLength: 16, kind: "output" };
+  const call = (from: ProgramBuffer, to: ProgramBuffer, byteOffset: number, source: string) => ({
+    kernel,
+    args: [
+      { buffer: from, byteOffset: 0 },
+      { buffer: w, byteOffset },
+      { buffer: to, byteOffset: 0 },
+    ],
+    source: [source],
+    flops: 4,
+    inPlace: [[2, 0] as const],
+  });
+  return {
+    name: "scale_twice",
+    buffers: [x, w, t, y],
+    calls: [call(x, t, 0, "Mul_0"), call(t, y, 4, "Mul_1")],
+    inputs: [x],
+    outputs: [y],
+  };
+}
