@@ -49,6 +49,9 @@ export class Value {
 }
 
 export type AttributeValue = number | boolean | string | readonly number[] | readonly string[] | TensorData;
+export const isTensorAttribute = (value: AttributeValue): value is TensorData =>
+  typeof value === "object" && !Array.isArray(value);
+
 export type Attributes = Readonly<Record<string, AttributeValue>>;
 
 export interface Node {

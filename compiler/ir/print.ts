@@ -16,7 +16,14 @@
  */
 
 import { printDim } from "./dim.js";
-import { type AttributeValue, type Graph, type Node, printType, type Value } from "./graph.js";
+import {
+  type AttributeValue,
+  type Graph,
+  isTensorAttribute,
+  type Node,
+  printType,
+  type Value,
+} from "./graph.js";
 import { printElements, printNumber } from "./print-elements.js";
 import type { TensorData } from "./tensor.js";
 
@@ -99,7 +106,7 @@ class GraphPrinter {
     if (typeof value === "number") return printNumber(value);
     if (typeof value === "string") return JSON.stringify(value);
     if (typeof value === "boolean") return String(value);
-    if (isTensor(value)) {
+    if (isTensorAttribute(value)) {
       const type = printType({ dtype: value.dtype, shape: value.dims });
       return `${type} ${this.tensor(value, resource)}`;
     }
@@ -170,6 +177,3 @@ const printWord = (name: string): string =>
   reserved.has(name) ? JSON.stringify(name) : printPlain(name, plainName);
 const printStrings = (strings: readonly string[]): string =>
   `[${strings.map((text) => JSON.stringify(text)).join(", ")}]`;
-
-const isTensor = (value: AttributeValue): value is TensorData =>
-  typeof value === "object" && !Array.isArray(value);
