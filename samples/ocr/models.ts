@@ -20,6 +20,19 @@ export interface OcrModels {
 
 export type ModelName = keyof OcrModels;
 
+/** What it took to compile and run one of the networks. */
+export interface ModelFigures {
+  model: ModelName;
+  inputDims: number[];
+  compileMs: number;
+  codeBytes: number;
+  weightBytes: number;
+  arenaBytes: number;
+  arenaLowerBoundBytes: number;
+  /** Milliseconds of every run so far. */
+  runMs: number[];
+}
+
 interface ModelFile {
   file: string;
   /** Height and width of the input in pixels. The networks take others too; one compiled module takes one. */
