@@ -15,7 +15,7 @@ export const ABI_VERSION = 1;
 export const METADATA_SECTION = "kiln";
 
 /** A range of linear memory, in bytes. */
-export interface MemoryRange {
+interface MemoryRange {
   address: number;
   byteLength: number;
 }

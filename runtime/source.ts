@@ -37,17 +37,22 @@ interface FileSystem {
 export async function open(source: Source, options: SourceOptions): Promise<Opened> {
   if (isLocation(source)) return openLocation(source, options);
   const given = isPromise(source) ? await named("the Response", source) : source;
-  const tag = (given as { [Symbol.toStringTag]?: string })[Symbol.toStringTag];
-  if (tag === "Response")
-    return openResponse(given as Response, (given as Response).url || "the Response", options);
-  if (ArrayBuffer.isView(given)) {
-    return openBytes(new Uint8Array(given.buffer, given.byteOffset, given.byteLength));
+  const tag = (given as { [Symbol.toStringTag]?: string } | undefined)?.[Symbol.toStringTag];
+  if (tag === "Response") {
+    const response = given as Response;
+    return openResponse(response, response.url || "the Response", options);
   }
+  if (ArrayBuffer.isView(given)) return openBytes(plainBytes(given));
   // Shared ones too.
   if (tag?.endsWith("ArrayBuffer")) return openBytes(new Uint8Array(given as ArrayBuffer));
   throw new KilnRuntimeError("E_LOAD", `cannot load from this source: ${tag ?? typeof given}`);
 }
 
+/** The bytes as a Uint8Array: Node's Buffer is one too, but its slice() and toString() do other things. */
+const plainBytes = ({ buffer, byteOffset, byteLength }: ArrayBufferView): Uint8Array =>
+  new Uint8Array(buffer, byteOffset, byteLength);
+
+/** Whether the source is a string or URL, which can be opened more than once. */
 export const isLocation = (source: unknown): source is string | URL =>
   typeof source === "string" || (source as URL)?.[Symbol.toStringTag as never] === "URL";
 
@@ -124,7 +129,7 @@ function openFile(files: FileSystem, path: string | URL, label: string): Opened 
   }
   return {
     label,
-    bytes: () => named(label, files.readFile(path)),
+    bytes: async () => plainBytes(await named(label, files.readFile(path))),
     copyTo: (target) => named(label, read(target)),
   };
 }

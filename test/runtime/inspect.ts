@@ -9,8 +9,10 @@ export async function loadInspected(
 ): Promise<{ model: Model; memory: Uint8Array }> {
   const { instantiate } = WebAssembly;
   let memory: Uint8Array | undefined;
-  WebAssembly.instantiate = (async (module: WebAssembly.Module) => {
-    const instance = await instantiate(module);
+  WebAssembly.instantiate = (async (module: WebAssembly.Module, ...imports: WebAssembly.Imports[]) => {
+    const instance = await instantiate(module, ...imports);
+    // Node's fetch instantiates a parser, with imports.
+    if (imports.length > 0) return instance;
     memory = new Uint8Array((instance.exports.memory as WebAssembly.Memory).buffer);
     return instance;
   }) as typeof instantiate;
