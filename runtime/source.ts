@@ -91,8 +91,9 @@ function openBytes(bytes: Uint8Array): Opened {
 
 function openResponse(response: Response, label: string, { signal }: SourceOptions): Opened {
   const { ok, status, statusText } = response;
-  if (!ok)
+  if (!ok) {
     throw new KilnRuntimeError("E_LOAD", `${label}: the server answered ${status} ${statusText}`.trimEnd());
+  }
   return {
     label,
     response,
