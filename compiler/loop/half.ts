@@ -1,0 +1,39 @@
+/** The two 16-bit float formats, which are stored only: bit patterns to numbers and back. */
+
+const word = new DataView(new ArrayBuffer(4));
+
+/** The value of IEEE binary16 bits. */
+export function decodeFloat16(bits: number): number {
+  const sign = bits & 0x8000 ? -1 : 1;
+  const exponent = (bits >> 10) & 31;
+  const fraction = bits & 0x3ff;
+  if (exponent === 31) return fraction === 0 ? sign * Infinity : Number.NaN;
+  return exponent === 0 ? sign * fraction * 2 ** -24 : sign * (1024 + fraction) * 2 ** (exponent - 25);
+}
+
+/** The nearest IEEE binary16 of an f32 value, ties to even. */
+export function encodeFloat16(value: number): number {
+  if (Number.isNaN(value)) return 0x7e00;
+  word.setFloat32(0, value);
+  const sign = (word.getUint32(0) >>> 16) & 0x8000;
+  const bits = word.getUint32(0) & 0x7fffffff;
+  const magnitude = Math.abs(value);
+  // Subnormals are multiples of 2^-24: this sum leaves their count, rounded to even, in its lowest bits.
+  if (magnitude < 2 ** -14) return sign | (magnitude * 2 ** 24 + 2 ** 52 - 2 ** 52);
+  const nearest = ((bits + 0xfff + ((bits >> 13) & 1)) >> 13) - (112 << 10);
+  return sign | Math.min(nearest, 0x7c00);
+}
+
+/** The value of bfloat16 bits: the upper half of an f32. */
+export function decodeBfloat16(bits: number): number {
+  word.setUint32(0, bits << 16);
+  return word.getFloat32(0);
+}
+
+/** The nearest bfloat16 of an f32 value, ties to even. */
+export function encodeBfloat16(value: number): number {
+  if (Number.isNaN(value)) return 0x7fc0;
+  word.setFloat32(0, value);
+  const bits = word.getUint32(0);
+  return (bits + 0x7fff + ((bits >>> 16) & 1)) >>> 16;
+}
