@@ -1,29 +1,45 @@
 /**
  * Dimensions: non-negative integers that are numbers where they are known and expressions over named symbols
- * where they are not.
+ * where they are not. A symbol stands for a dim, so it is never negative; an expression may be (shape arithmetic
+ * passes through `N - 1`).
  *
  * An expression is kept as a polynomial in normal form: a constant plus terms, each an integer coefficient times a
  * sorted product of atoms, where an atom is a symbol or an irreducible operation (floor division, remainder,
  * minimum, maximum). Two expressions that are the same polynomial have the same text, so equality is comparison of
- * text, and every operation on numbers folds to a number.
+ * text, and every operation on numbers folds to a number. Division moves whole multiples of the divisor out of the
+ * atom (floor((2*N + 3) / 2) is N + 1) and merges nested divisions, so that the sizes of strided layers that are
+ * equal mostly look equal too.
  */
 
 import { invariant, KilnError } from "../diagnostics.js";
+import { type DimBounds, dimBounds } from "./dim-bounds.js";
 
 export type Dim = number | DimExpression;
 
 export type DimOperation = "floordiv" | "mod" | "min" | "max";
 
 export type DimAtom =
-  | { readonly kind: "symbol"; readonly name: string }
-  | { readonly kind: DimOperation; readonly a: Dim; readonly b: Dim };
+  | { readonly kind: "symbol"; readonly name: string; readonly text: string }
+  | { readonly kind: DimOperation; readonly a: Dim; readonly b: Dim; readonly text: string };
 
 interface Term {
   readonly coefficient: number;
+  /** Sorted by text; never empty. */
   readonly atoms: readonly DimAtom[];
+  /** The product of the atoms as text: terms of equal text are added up. */
+  readonly text: string;
 }
 
-export class DimExpression {
+interface Polynomial {
+  readonly terms: readonly Term[];
+  readonly constant: number;
+}
+
+/** Expressions that refer to others twice can double with every operation: no real shape comes near this. */
+const maxTextLength = 1 << 16;
+const maxProducts = 1 << 20;
+
+export class DimExpression implements Polynomial {
   /** Canonical text; equal expressions have equal text. */
   readonly text: string;
 
@@ -33,6 +49,7 @@ export class DimExpression {
     readonly constant: number,
   ) {
     this.text = printPolynomial(terms, constant);
+    requireSize(this.text.length <= maxTextLength);
   }
 
   toString(): string {
@@ -50,43 +67,50 @@ export function staticDim(dim: Dim, what: string): number {
   });
 }
 
-export const symbolDim = (name: string): Dim => fromAtom({ kind: "symbol", name });
+export const symbolDim = (name: string): Dim =>
+  fromAtom({ kind: "symbol", name, text: plainName.test(name) ? name : JSON.stringify(name) });
 
 export function addDims(a: Dim, b: Dim): Dim {
   if (isStatic(a) && isStatic(b)) return a + b;
   const x = polynomial(a);
   const y = polynomial(b);
-  return normalise([...x.terms, ...y.terms], x.constant + y.constant);
+  return fromTerms([...x.terms, ...y.terms], x.constant + y.constant);
 }
 
 export function multiplyDims(a: Dim, b: Dim): Dim {
-  if (isStatic(a) && isStatic(b)) return a * b;
-  const x = withConstantTerm(polynomial(a));
-  const y = withConstantTerm(polynomial(b));
-  const terms = x.flatMap((s) =>
-    y.map((t) => ({ coefficient: s.coefficient * t.coefficient, atoms: [...s.atoms, ...t.atoms] })),
+  if (isStatic(a)) return scale(b, a);
+  if (isStatic(b)) return scale(a, b);
+  requireSize(a.terms.length * b.terms.length <= maxProducts);
+  const products = a.terms.flatMap((s) =>
+    b.terms.map((t) => makeTerm(s.coefficient * t.coefficient, [...s.atoms, ...t.atoms])),
   );
-  return normalise(terms, 0);
+  const scaled = [...scaleTerms(a.terms, b.constant), ...scaleTerms(b.terms, a.constant)];
+  return fromTerms([...products, ...scaled], a.constant * b.constant);
 }
 
-export const subtractDims = (a: Dim, b: Dim): Dim => addDims(a, multiplyDims(b, -1));
+export const subtractDims = (a: Dim, b: Dim): Dim => addDims(a, scale(b, -1));
 
-/** floor(a / b); exact division of a polynomial by a constant stays a polynomial. */
+/** floor(a / b). The divisor must not be zero; a symbolic one is taken not to be. */
 export function floorDivDims(a: Dim, b: Dim): Dim {
-  if (b === 1) return a;
-  if (isStatic(b)) invariant(b !== 0, "division of a dim by zero");
-  if (isStatic(a) && isStatic(b)) return Math.floor(a / b);
-  if (equalDims(a, b)) return 1;
-  const quotient = divideExactly(a, b);
-  return quotient ?? fromAtom({ kind: "floordiv", a, b });
+  if (isStatic(b)) {
+    invariant(b !== 0, "division of a dim by zero");
+    if (b < 0) return floorDivDims(scale(a, -1), -b);
+  }
+  const { quotient, rest } = splitMultiples(a, b);
+  return addDims(quotient, floorDivRest(rest, b));
 }
 
-export const ceilDivDims = (a: Dim, b: Dim): Dim =>
-  isStatic(a) && isStatic(b) ? Math.ceil(a / b) : floorDivDims(addDims(a, subtractDims(b, 1)), b);
+/** ceil(a / b) for a positive divisor. */
+export const ceilDivDims = (a: Dim, b: Dim): Dim => floorDivDims(addDims(a, subtractDims(b, 1)), b);
 
+/** a - floor(a / b) * b: it has the sign of the divisor, which must not be zero. */
 export function modDims(a: Dim, b: Dim): Dim {
-  if (isStatic(a) && isStatic(b)) return a - Math.floor(a / b) * b;
-  return divideExactly(a, b) !== undefined ? 0 : fromAtom({ kind: "mod", a, b });
+  if (isStatic(b)) {
+    invariant(b !== 0, "remainder of a dim divided by zero");
+    if (b < 0) return scale(modDims(scale(a, -1), -b), -1);
+  }
+  const { rest } = splitMultiples(a, b);
+  return rest === 0 || (isStatic(rest) && isStatic(b)) ? rest : fromOperation("mod", rest, b);
 }
 
 export const minDims = (a: Dim, b: Dim): Dim => extremum("min", a, b);
@@ -122,11 +146,9 @@ export function substituteDim(dim: Dim, bindings: ReadonlyMap<string, Dim>): Dim
   if (isStatic(dim)) return dim;
   const bindAtom = (atom: DimAtom): Dim => {
     if (atom.kind === "symbol") return bindings.get(atom.name) ?? fromAtom(atom);
-    return operations[atom.kind](substituteDim(atom.a, bindings), substituteDim(atom.b, bindings));
+    return applyDimOperation(atom.kind, substituteDim(atom.a, bindings), substituteDim(atom.b, bindings));
   };
-  const terms = dim.terms.map((term) =>
-    term.atoms.map(bindAtom).reduce(multiplyDims, term.coefficient as Dim),
-  );
+  const terms = dim.terms.map((term) => scale(productOfDims(term.atoms.map(bindAtom)), term.coefficient));
   return terms.reduce(addDims, dim.constant as Dim);
 }
 
@@ -137,98 +159,136 @@ const operations: Record<DimOperation, (a: Dim, b: Dim) => Dim> = {
   max: maxDims,
 };
 
-/** The dim built from `symbol` and the operation names, as the parser of IR text needs it. */
+/** The dim built from an operation's name, as the parser of IR text needs it. */
 export const applyDimOperation = (kind: DimOperation, a: Dim, b: Dim): Dim => operations[kind](a, b);
 
+const noBounds: ReadonlyMap<string, DimBounds> = new Map();
+/** A symbol is a dim, so it is exact as a number: this lets `min(N, INT64_MAX)`, the end of a slice, be N. */
+const anyDim = { min: 0, max: Number.MAX_SAFE_INTEGER };
+
 function extremum(kind: "min" | "max", a: Dim, b: Dim): Dim {
-  if (isStatic(a) && isStatic(b)) return Math[kind](a, b);
-  const difference = subtractDims(a, b);
-  if (isStatic(difference)) return difference < 0 === (kind === "min") ? a : b;
+  // In the order of their texts, so that min(a, b) and min(b, a) are one, even where a and b are equal unseen.
   const [first, second] = printDim(a) <= printDim(b) ? [a, b] : [b, a];
-  return fromAtom({ kind, a: first, b: second });
+  const difference = dimBounds(subtractDims(first, second), noBounds, anyDim);
+  if (difference.max <= 0) return kind === "min" ? first : second;
+  if (difference.min >= 0) return kind === "min" ? second : first;
+  return fromOperation(kind, first, second);
 }
 
-function polynomial(dim: Dim): { terms: readonly Term[]; constant: number } {
-  return isStatic(dim) ? { terms: [], constant: dim } : dim;
-}
-
-function withConstantTerm({ terms, constant }: { terms: readonly Term[]; constant: number }): Term[] {
-  return constant === 0 ? [...terms] : [...terms, { coefficient: constant, atoms: [] }];
-}
-
-function fromAtom(atom: DimAtom): DimExpression {
-  return new DimExpression([{ coefficient: 1, atoms: [atom] }], 0);
-}
-
-function normalise(terms: readonly Term[], constant: number): Dim {
-  const byAtoms = new Map<string, Term>();
-  let sum = constant;
-  for (const term of terms) {
-    if (term.atoms.length === 0) {
-      sum += term.coefficient;
-      continue;
-    }
-    const atoms = [...term.atoms].sort((a, b) => (printAtom(a) < printAtom(b) ? -1 : 1));
-    const key = atoms.map(printAtom).join("*");
-    const coefficient = term.coefficient + (byAtoms.get(key)?.coefficient ?? 0);
-    byAtoms.set(key, { coefficient, atoms });
-  }
-  const kept = [...byAtoms.entries()].filter(([, term]) => term.coefficient !== 0);
-  kept.sort(([a], [b]) => (a < b ? -1 : 1));
-  return kept.length === 0
-    ? sum
-    : new DimExpression(
-        kept.map(([, term]) => term),
-        sum,
-      );
-}
-
-function divideExactly(a: Dim, b: Dim): Dim | undefined {
-  const x = polynomial(a);
+/**
+ * a as quotient * b + rest. By a positive number, the rest has a constant in [0, b) and coefficients nearer to zero than b;
+ * by a product of symbols, no term of the rest is a multiple of it. By any other sum, only equality is seen.
+ */
+function splitMultiples(a: Dim, b: Dim): { quotient: Dim; rest: Dim } {
+  if (equalDims(a, b)) return { quotient: 1, rest: 0 };
+  const { terms, constant } = polynomial(a);
   if (isStatic(b)) {
-    const divisible = x.constant % b === 0 && x.terms.every((term) => term.coefficient % b === 0);
-    if (!divisible) return undefined;
-    return normalise(
-      x.terms.map((term) => ({ ...term, coefficient: term.coefficient / b })),
-      x.constant / b,
-    );
+    const quotients = terms.map((term) => withCoefficient(term, Math.trunc(term.coefficient / b)));
+    const quotient = fromTerms(quotients, Math.floor(constant / b));
+    return { quotient, rest: subtractDims(a, scale(quotient, b)) };
   }
-  const factor = b.terms.length === 1 && b.constant === 0 ? b.terms[0]! : undefined;
-  if (factor === undefined || x.constant !== 0) return undefined;
-  const quotients: Term[] = [];
-  for (const term of x.terms) {
-    const quotient = divideTerm(term, factor);
-    if (quotient === undefined) return undefined;
-    quotients.push(quotient);
-  }
-  return normalise(quotients, 0);
+  const [factor, ...others] = b.terms;
+  if (others.length > 0 || b.constant !== 0) return { quotient: 0, rest: a };
+  const divided = terms.map((term) => ({ term, quotient: divideTerm(term, factor!) }));
+  return {
+    quotient: divided.reduce((sum: Dim, { quotient }) => addDims(sum, quotient ?? 0), 0),
+    rest: fromTerms(
+      divided.filter(({ quotient }) => quotient === undefined).map(({ term }) => term),
+      constant,
+    ),
+  };
 }
 
-function divideTerm(term: Term, factor: Term): Term | undefined {
+/** floor(a / b) where `a` holds no multiples of b any more; a `b` that is a number is positive. */
+function floorDivRest(a: Dim, b: Dim): Dim {
+  if (a === 0) return 0;
+  if (!isStatic(b)) return fromOperation("floordiv", a, b);
+  if (isStatic(a)) return floorQuotient(a, b);
+  const divisor = a.terms.reduce((common, term) => greatestCommonDivisor(common, term.coefficient), b);
+  if (divisor > 1) {
+    // floor((g*p + c) / (g*d)) is floor((p + floor(c / g)) / d): what is left of c / g cannot reach the next unit.
+    const parts = a.terms.map((term) => withCoefficient(term, term.coefficient / divisor));
+    return floorDivDims(fromTerms(parts, floorQuotient(a.constant, divisor)), b / divisor);
+  }
+  const [{ coefficient, atoms }] = a.terms as [Term];
+  const [atom] = atoms;
+  const nested = a.terms.length === 1 && coefficient === 1 && atoms.length === 1 && atom?.kind === "floordiv";
+  if (nested && isStatic(atom.b)) {
+    // floor((floor(x / c) + k) / b) is floor((x + k*c) / (b*c)).
+    return floorDivDims(addDims(atom.a, a.constant * atom.b), b * atom.b);
+  }
+  return fromOperation("floordiv", a, b);
+}
+
+/** The term divided by a factor that it is a multiple of. */
+function divideTerm(term: Term, factor: Term): Dim | undefined {
   if (term.coefficient % factor.coefficient !== 0) return undefined;
   const remaining = [...term.atoms];
   for (const atom of factor.atoms) {
-    const at = remaining.findIndex((other) => printAtom(other) === printAtom(atom));
+    const at = remaining.findIndex((other) => other.text === atom.text);
     if (at < 0) return undefined;
     remaining.splice(at, 1);
   }
-  return { coefficient: term.coefficient / factor.coefficient, atoms: remaining };
+  const coefficient = term.coefficient / factor.coefficient;
+  return remaining.length === 0 ? coefficient : fromTerms([makeTerm(coefficient, remaining)], 0);
 }
+
+/** Adding zero makes 0 of -0, which numbers in JavaScript have and dims do not. */
+const floorQuotient = (a: number, b: number): number => Math.floor(a / b) + 0;
+
+const greatestCommonDivisor = (a: number, b: number): number =>
+  b === 0 ? Math.abs(a) : greatestCommonDivisor(b, a % b);
+
+const polynomial = (dim: Dim): Polynomial => (isStatic(dim) ? { terms: [], constant: dim } : dim);
+
+function scale(dim: Dim, factor: number): Dim {
+  if (isStatic(dim)) return dim * factor + 0;
+  if (factor === 1) return dim;
+  return fromTerms(scaleTerms(dim.terms, factor), dim.constant * factor);
+}
+
+const scaleTerms = (terms: readonly Term[], factor: number): Term[] =>
+  terms.map((term) => withCoefficient(term, term.coefficient * factor));
+
+const withCoefficient = ({ atoms, text }: Term, coefficient: number): Term => ({ coefficient, atoms, text });
+
+const fromAtom = (atom: DimAtom): DimExpression =>
+  new DimExpression([{ coefficient: 1, atoms: [atom], text: atom.text }], 0);
+
+const fromOperation = (kind: DimOperation, a: Dim, b: Dim): DimExpression =>
+  fromAtom({ kind, a, b, text: `${kind}(${printDim(a)}, ${printDim(b)})` });
+
+function makeTerm(coefficient: number, unsorted: readonly DimAtom[]): Term {
+  const atoms = [...unsorted].sort((a, b) => compareTexts(a.text, b.text));
+  return { coefficient, atoms, text: atoms.map((atom) => atom.text).join("*") };
+}
+
+/** The sum of the terms in normal form. */
+function fromTerms(terms: readonly Term[], constant: number): Dim {
+  const byText = new Map<string, Term>();
+  for (const term of terms) {
+    const coefficient = term.coefficient + (byText.get(term.text)?.coefficient ?? 0);
+    byText.set(term.text, withCoefficient(term, coefficient));
+  }
+  const kept = [...byText.values()].filter((term) => term.coefficient !== 0);
+  if (kept.length === 0) return constant + 0;
+  requireSize(kept.every((term) => Number.isSafeInteger(term.coefficient)));
+  return new DimExpression(
+    kept.sort((a, b) => compareTexts(a.text, b.text)),
+    constant + 0,
+  );
+}
+
+const compareTexts = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
 
 const plainName = /^[A-Za-z_][A-Za-z0-9_.]*$/;
 
-function printAtom(atom: DimAtom): string {
-  if (atom.kind === "symbol") return plainName.test(atom.name) ? atom.name : JSON.stringify(atom.name);
-  return `${atom.kind}(${printDim(atom.a)}, ${printDim(atom.b)})`;
-}
-
-function printTerm(term: Term): string {
-  const atoms = term.atoms.map(printAtom).join("*");
-  return term.coefficient === 1 ? atoms : `${term.coefficient}*${atoms}`;
-}
-
 function printPolynomial(terms: readonly Term[], constant: number): string {
-  const parts = terms.map(printTerm);
+  const parts = terms.map(({ coefficient, text }) => (coefficient === 1 ? text : `${coefficient}*${text}`));
   if (constant !== 0) parts.push(String(constant));
   return parts.join(" + ");
+}
+
+function requireSize(fits: boolean): void {
+  if (!fits) throw new KilnError("E_LIMIT", "an expression of symbolic dims grows too large");
 }
