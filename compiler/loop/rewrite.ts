@@ -1,0 +1,255 @@
+/**
+ * Traversal and rebuilding of Loop IR, shared by all passes.
+ *
+ * Expressions form a DAG whose sharing is by identity, so every map over them remembers what it made of a node, and
+ * returns the node itself where nothing changed. All functions are pure.
+ */
+
+import type { Expr, ExprType, Kernel, Statement, Variable } from "./ir.js";
+
+type Block = readonly Statement[];
+export type ExprMap = (expr: Expr) => Expr;
+
+export function childrenOf(expr: Expr): readonly Expr[] {
+  if (expr.kind === "op") return expr.args;
+  return expr.kind === "load" ? [expr.index] : [];
+}
+
+function mapChildren(expr: Expr, map: ExprMap): Expr {
+  if (expr.kind === "op") {
+    const args = expr.args.map(map);
+    return args.every((arg, i) => arg === expr.args[i]) ? expr : { ...expr, args };
+  }
+  if (expr.kind === "load") {
+    const index = map(expr.index);
+    return index === expr.index ? expr : { ...expr, index };
+  }
+  return expr;
+}
+
+/** A map that rewrites operands first, then the node by the rule; shared nodes stay shared. */
+export function bottomUp(rule: ExprMap): ExprMap {
+  const done = new Map<Expr, Expr>();
+  const map = (expr: Expr): Expr => {
+    let result = done.get(expr);
+    if (result === undefined) {
+      result = rule(mapChildren(expr, map));
+      done.set(expr, result);
+    }
+    return result;
+  };
+  return map;
+}
+
+/** A map that asks the rule first, and goes into the operands of nodes for which it says nothing. */
+export function topDown(rule: (expr: Expr, map: ExprMap) => Expr | undefined): ExprMap {
+  const done = new Map<Expr, Expr>();
+  const map = (expr: Expr): Expr => {
+    let result = done.get(expr);
+    if (result === undefined) {
+      result = rule(expr, map) ?? mapChildren(expr, map);
+      done.set(expr, result);
+    }
+    return result;
+  };
+  return map;
+}
+
+/** The expressions that a statement computes itself, outside the blocks that it contains. */
+export function operandsOf(statement: Statement): readonly Expr[] {
+  switch (statement.kind) {
+    case "for":
+      return [statement.start, statement.end];
+    case "store":
+      return [statement.index, statement.value];
+    case "if":
+      return [statement.condition];
+    default:
+      return [statement.value];
+  }
+}
+
+export function mapOperands(statement: Statement, map: ExprMap): Statement {
+  switch (statement.kind) {
+    case "for":
+      return { ...statement, start: map(statement.start), end: map(statement.end) };
+    case "store":
+      return { ...statement, index: map(statement.index), value: map(statement.value) };
+    case "if":
+      return { ...statement, condition: map(statement.condition) };
+    default:
+      return { ...statement, value: map(statement.value) };
+  }
+}
+
+export function blocksOf(statement: Statement): readonly Block[] {
+  if (statement.kind === "for") return [statement.body];
+  return statement.kind === "if" ? [statement.whenTrue, statement.whenFalse] : [];
+}
+
+export function mapBlocks(statement: Statement, map: (block: Block) => Block): Statement {
+  if (statement.kind === "for") return { ...statement, body: map(statement.body) };
+  if (statement.kind === "if") {
+    return { ...statement, whenTrue: map(statement.whenTrue), whenFalse: map(statement.whenFalse) };
+  }
+  return statement;
+}
+
+/** Applies a map to every expression of a block, at any depth. */
+export const mapExprs = (block: Block, map: ExprMap): Statement[] =>
+  block.map((statement) => mapBlocks(mapOperands(statement, map), (inner) => mapExprs(inner, map)));
+
+/** Every statement at any depth, in the order of the text. */
+export function* statementsIn(block: Block): Generator<Statement> {
+  for (const statement of block) {
+    yield statement;
+    for (const inner of blocksOf(statement)) yield* statementsIn(inner);
+  }
+}
+
+/** Every expression node of a block once, operands before those that use them. */
+export function* exprsIn(block: Block): Generator<Expr> {
+  const seen = new Set<Expr>();
+  for (const statement of statementsIn(block)) {
+    for (const operand of operandsOf(statement)) yield* nodesOf(operand, seen);
+  }
+}
+
+/** The nodes of an expression that are not in `seen` yet, each once, operands first. */
+export function* nodesOf(expr: Expr, seen: Set<Expr> = new Set()): Generator<Expr> {
+  if (seen.has(expr)) return;
+  seen.add(expr);
+  for (const child of childrenOf(expr)) yield* nodesOf(child, seen);
+  yield expr;
+}
+
+const noVariables: ReadonlySet<Variable> = new Set();
+const freeOf = new WeakMap<Expr, ReadonlySet<Variable>>();
+
+/** The variables that an expression reads, those that hold pointers included. */
+export function variablesOf(expr: Expr): ReadonlySet<Variable> {
+  if (expr.kind === "constant" || expr.kind === "address") return noVariables;
+  let free = freeOf.get(expr);
+  if (free === undefined) {
+    const found = new Set<Variable>();
+    if (expr.kind === "variable") found.add(expr.variable);
+    if (expr.kind === "load" && expr.pointer !== undefined) found.add(expr.pointer);
+    for (const child of childrenOf(expr)) for (const variable of variablesOf(child)) found.add(variable);
+    free = found;
+    freeOf.set(expr, free);
+  }
+  return free;
+}
+
+export function dependsOn(expr: Expr, variables: ReadonlySet<Variable>): boolean {
+  for (const variable of variablesOf(expr)) if (variables.has(variable)) return true;
+  return false;
+}
+
+const loading = new WeakMap<Expr, boolean>();
+
+/** True where the value of the expression depends on memory. */
+export function readsMemory(expr: Expr): boolean {
+  if (expr.kind !== "op") return expr.kind === "load";
+  let reads = loading.get(expr);
+  if (reads === undefined) {
+    reads = expr.args.some(readsMemory);
+    loading.set(expr, reads);
+  }
+  return reads;
+}
+
+export const hasStore = (block: Block): boolean => {
+  for (const statement of statementsIn(block)) if (statement.kind === "store") return true;
+  return false;
+};
+
+/** The variables that a block declares: lets and the variables of its loops. */
+export function declaredIn(block: Block): Set<Variable> {
+  const declared = new Set<Variable>();
+  for (const statement of statementsIn(block)) {
+    if (statement.kind === "let" || statement.kind === "for") declared.add(statement.variable);
+  }
+  return declared;
+}
+
+export function assignedIn(block: Block): Set<Variable> {
+  const assigned = new Set<Variable>();
+  for (const statement of statementsIn(block))
+    if (statement.kind === "assign") assigned.add(statement.variable);
+  return assigned;
+}
+
+/** The variables whose values may differ from one pass through a loop to the next. */
+export function changingIn(loop: Statement & { kind: "for" }): Set<Variable> {
+  return new Set([loop.variable, ...declaredIn(loop.body), ...assignedIn(loop.body)]);
+}
+
+/** Makes variables whose names no other variable of the kernel has. */
+export class Names {
+  private readonly taken = new Set<string>();
+
+  constructor(kernel: Kernel) {
+    for (const { name } of [...kernel.buffers, ...kernel.sizes, ...declaredIn(kernel.body)])
+      this.taken.add(name);
+  }
+
+  variable(wanted: string, type: ExprType, mutable = false): Variable {
+    // Copies of copies count on from the first, so that names do not grow by one suffix for each pass.
+    const base = wanted.replace(/(\.\d+)+$/, "");
+    let name = wanted;
+    for (let count = 1; this.taken.has(name); count++) name = `${base}.${count}`;
+    this.taken.add(name);
+    return { kind: "variable", name, type, mutable };
+  }
+
+  copyOf(variable: Variable): Variable {
+    return this.variable(variable.name, variable.type, variable.mutable);
+  }
+}
+
+/** Replaces reads of variables by expressions; a variable that serves as a pointer must become a variable. */
+export function substitution(values: ReadonlyMap<Variable, Expr>): ExprMap {
+  return bottomUp((expr) => {
+    if (expr.kind === "variable") return values.get(expr.variable) ?? expr;
+    if (expr.kind !== "load") return expr;
+    const pointer = pointerUnder(values, expr.pointer);
+    return pointer === expr.pointer ? expr : { ...expr, pointer: pointer! };
+  });
+}
+
+function pointerUnder(
+  values: ReadonlyMap<Variable, Expr>,
+  pointer: Variable | undefined,
+): Variable | undefined {
+  const value = pointer && values.get(pointer);
+  return value?.kind === "variable" ? value.variable : pointer;
+}
+
+/** Replaces reads of variables that the block does not declare. */
+export function substitute(block: Block, values: ReadonlyMap<Variable, Expr>): Statement[] {
+  const map = substitution(values);
+  const inBlock = (statements: Block): Statement[] =>
+    statements.map((statement) => {
+      const mapped = mapBlocks(mapOperands(statement, map), inBlock);
+      if (mapped.kind !== "store") return mapped;
+      const pointer = pointerUnder(values, mapped.pointer);
+      return pointer === mapped.pointer ? mapped : { ...mapped, pointer: pointer! };
+    });
+  return inBlock(block);
+}
+
+/** A copy of a block with locals of its own, and with reads of the given variables replaced. */
+export function copyBlock(block: Block, names: Names, values: ReadonlyMap<Variable, Expr>): Statement[] {
+  const locals = new Map<Variable, Variable>();
+  for (const variable of declaredIn(block)) locals.set(variable, names.copyOf(variable));
+  const all = new Map(values);
+  for (const [from, to] of locals) all.set(from, { kind: "variable", type: to.type, variable: to });
+  const rename = (statements: Block): Statement[] =>
+    statements.map((statement) => {
+      const inner = mapBlocks(statement, rename);
+      if (inner.kind === "store" || inner.kind === "if") return inner;
+      return { ...inner, variable: locals.get(inner.variable) ?? inner.variable };
+    });
+  return rename(substitute(block, all));
+}

@@ -1,0 +1,101 @@
+/** Runs kernels before and after passes on the same random data. */
+
+import { expect } from "vitest";
+import { type DType, dtypes } from "../../../compiler/ir/dtype.js";
+import { interpretKernel } from "../../../compiler/loop/interpret.js";
+import type { Kernel } from "../../../compiler/loop/ir.js";
+import { exprsIn, statementsIn } from "../../../compiler/loop/rewrite.js";
+import { verifyKernel } from "../../../compiler/loop/verify.js";
+import type { LoopPass } from "../../../passes/loop/pass.js";
+
+export interface RunOptions {
+  readonly sizes?: readonly number[];
+  /** Elements of the buffers whose extent the kernel does not know. */
+  readonly elements?: number;
+  /** Pairs of buffers (by position) that share their memory. */
+  readonly shared?: readonly (readonly [number, number])[];
+  readonly seed?: number;
+}
+
+/** Small deterministic numbers; float buffers hold small integers, so that sums are exact in any order. */
+function randomBytes(dtype: DType, elements: number, next: () => number): Uint8Array {
+  const array = new dtypes[dtype].array(elements);
+  for (let i = 0; i < elements; i++) {
+    const value = dtype === "bool" ? next() & 1 : (next() % 17) - (dtypes[dtype].kind === "uint" ? 0 : 8);
+    if (array instanceof BigInt64Array || array instanceof BigUint64Array) array[i] = BigInt(value);
+    else array[i] = dtype === "float16" ? 0x3c00 + (next() % 4) * 0x400 : value;
+  }
+  return new Uint8Array(array.buffer);
+}
+
+function generator(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return state >>> 8;
+  };
+}
+
+/** The memory after a kernel has run on data that depends on its buffers and the seed only. */
+export function runKernel(
+  kernel: Kernel,
+  { sizes = [], elements = 64, shared = [], seed = 1 }: RunOptions = {},
+) {
+  const next = generator(seed);
+  const addresses: number[] = [];
+  let end = 16;
+  const images = kernel.buffers.map((buffer, position) => {
+    const image = randomBytes(buffer.dtype, buffer.elements ?? elements, next);
+    const partner = shared.find(([written]) => written === position)?.[1];
+    addresses.push(partner !== undefined && partner < position ? addresses[partner]! : end);
+    if (partner === undefined || partner > position) end += (image.byteLength + 31) & ~15;
+    return image;
+  });
+  const memory = new Uint8Array(end + 64);
+  images.forEach((image, i) => {
+    memory.set(image, addresses[i]!);
+  });
+  interpretKernel(kernel, { memory: memory.buffer, addresses, sizes });
+  return memory;
+}
+
+/** Applies passes one by one; each result must verify and leave the same memory as the kernel it was made from. */
+export function checkPasses(
+  kernel: Kernel,
+  passes: readonly LoopPass[],
+  runs: readonly RunOptions[] = [{}],
+): Kernel {
+  verifyKernel(kernel);
+  const expected = runs.map((run) => runKernel(kernel, run));
+  let current = kernel;
+  for (const pass of passes) {
+    current = pass.run(current);
+    verifyKernel(current);
+    runs.forEach((run, i) => {
+      expect(runKernel(current, run), `after ${pass.name}, ${JSON.stringify(run)}`).toEqual(expected[i]);
+    });
+  }
+  return current;
+}
+
+export interface Counts {
+  loops: number;
+  stores: number;
+  vectorStores: number;
+  loads: number;
+  vectorLoads: number;
+  lets: number;
+}
+
+export function countKernel(kernel: Kernel): Counts {
+  const counts: Counts = { loops: 0, stores: 0, vectorStores: 0, loads: 0, vectorLoads: 0, lets: 0 };
+  for (const statement of statementsIn(kernel.body)) {
+    if (statement.kind === "for") counts.loops += 1;
+    if (statement.kind === "let") counts.lets += 1;
+    if (statement.kind === "store") counts[statement.value.type.lanes > 1 ? "vectorStores" : "stores"] += 1;
+  }
+  for (const expr of exprsIn(kernel.body)) {
+    if (expr.kind === "load") counts[expr.type.lanes > 1 && !expr.splat ? "vectorLoads" : "loads"] += 1;
+  }
+  return counts;
+}
