@@ -100,11 +100,12 @@ class Inliner {
 
   /** The graph with the calls in it, and in its subgraphs, expanded; `stack` has the functions around it. */
   expandGraph(graph: OnnxGraph, stack: readonly OnnxFunction[]): OnnxGraph {
-    return { ...graph, nodes: this.expandAll(graph.nodes, stack) };
+    const expanded: OnnxNode[] = [];
+    this.expandAll(graph.nodes, stack, expanded);
+    return { ...graph, nodes: expanded };
   }
 
-  private expandAll(nodes: readonly OnnxNode[], stack: readonly OnnxFunction[]): OnnxNode[] {
-    const expanded: OnnxNode[] = [];
+  private expandAll(nodes: readonly OnnxNode[], stack: readonly OnnxFunction[], expanded: OnnxNode[]): void {
     for (const [index, original] of nodes.entries()) {
       this.spend(original);
       const node = mapGraphs(original, (inner) => this.expandGraph(inner, stack));
@@ -122,10 +123,8 @@ class Inliner {
       }
       const name = node.name !== "" ? node.name : `${node.opType}_${index}`;
       const body = this.body({ node, fn, name, place: { node: name, operator: label(fn) } });
-      // Not `push(...)`: a body may have more nodes than a call can have arguments.
-      for (const inner of this.expandAll(body, [...stack, fn])) expanded.push(inner);
+      this.expandAll(body, [...stack, fn], expanded);
     }
-    return expanded;
   }
 
   /** The function's body in the caller's names. Calls in it are calls still. */
