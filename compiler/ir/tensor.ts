@@ -42,3 +42,20 @@ export function toNumbers(value: TensorData): number[] {
 export function tensorBytes(value: TensorData): Uint8Array {
   return new Uint8Array(value.data.buffer, value.data.byteOffset, value.data.byteLength);
 }
+
+/** Visits the indices of a shape in row-major order, with the number of each. The array is the same every time. */
+export function forEachIndex(
+  dims: readonly number[],
+  visit: (indices: readonly number[], at: number) => void,
+): void {
+  const count = elementCount(dims);
+  const indices = new Array<number>(dims.length).fill(0);
+  for (let at = 0; at < count; at++) {
+    visit(indices, at);
+    for (let axis = dims.length - 1; axis >= 0; axis--) {
+      indices[axis] = indices[axis]! + 1;
+      if (indices[axis]! < dims[axis]!) break;
+      indices[axis] = 0;
+    }
+  }
+}

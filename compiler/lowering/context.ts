@@ -4,17 +4,24 @@ import type { Value } from "../ir/graph.js";
 import type { TensorData } from "../ir/tensor.js";
 import type { Expr } from "../loop/ir.js";
 import type { AttributeSchema, NodeView } from "../operators/operator.js";
-import type { KernelScope, Lanes, Placement } from "./scope.js";
+import type { Border, KernelScope, Lanes, Placement } from "./scope.js";
 
 export interface KernelInfo {
   /** Readable name that spells the kernel's parameters: `conv2d_3x3s2_6x8`. */
   readonly name: string;
   readonly flops: number;
+  /** Inputs whose memory the result may take over: no element is read after the same element is written. */
+  readonly inPlace?: readonly number[];
 }
 
 export interface LoweringContext<S extends AttributeSchema = AttributeSchema> extends NodeView<S> {
   /** Where the i-th input lies. */
   placement(i: number): Placement;
+  /**
+   * The tensor whose memory is walked while the i-th input is read: the input itself, or the largest one that the
+   * group's pointwise operators before the node compute it from.
+   */
+  walked(i: number): Placement;
   /** Where the i-th result goes. */
   output(i?: number): Placement;
   /**
@@ -22,6 +29,16 @@ export interface LoweringContext<S extends AttributeSchema = AttributeSchema> ex
    * ask for it.
    */
   packed(source: TensorData, key: string, make: () => TensorData): Placement;
+  /**
+   * The i-th input with a border of zeros around it: in place where its producer left room, else a copy. The shape
+   * of the result includes the border.
+   */
+  withBorder(i: number, border: Border): Placement;
+  /**
+   * True where these dims of the node's result can be walked as one: in memory, and in all that the group's
+   * pointwise operators read.
+   */
+  joinsDims(axes: readonly number[]): boolean;
   /** Memory that lives for this node only. */
   scratch(name: string, value: Pick<Value, "type">): Placement;
   /** Adds a kernel and its call. */

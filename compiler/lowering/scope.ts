@@ -26,6 +26,14 @@ import type { Strided } from "./strided.js";
 export interface Placement {
   readonly buffer: ProgramBuffer;
   readonly strided: Strided;
+  /** The tensor lies inside a larger one, with room around it for a border. */
+  readonly border?: Border;
+}
+
+/** Elements before and after the tensor on each dim. */
+export interface Border {
+  readonly before: readonly number[];
+  readonly after: readonly number[];
 }
 
 export class KernelScope extends KernelBuilder {

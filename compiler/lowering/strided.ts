@@ -1,6 +1,6 @@
 /** Tensors seen in memory: a start and a stride for each dim, in elements. */
 
-import { type Dim, equalDims, isStatic, multiplyDims } from "../ir/dim.js";
+import { addDims, type Dim, equalDims, isStatic, multiplyDims } from "../ir/dim.js";
 
 export interface Strided {
   readonly shape: readonly Dim[];
@@ -85,4 +85,13 @@ function fillUnitStrides(shape: readonly Dim[], strides: Dim[]): void {
 export function isContiguous(strided: Strided): boolean {
   const wanted = denseStrides(strided.shape);
   return strided.strides.every((stride, i) => strided.shape[i] === 1 || equalDims(stride, wanted[i]!));
+}
+
+/** The part of a concatenation that starts at `start` on the axis. */
+export function partOf(whole: Strided, shape: readonly Dim[], axis: number, start: Dim): Strided {
+  return {
+    shape,
+    offset: addDims(whole.offset, multiplyDims(start, whole.strides[axis]!)),
+    strides: whole.strides,
+  };
 }

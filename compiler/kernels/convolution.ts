@@ -1,0 +1,110 @@
+/**
+ * Convolution as a matrix product that is never written out: rows are output places, columns output channels, and
+ * the reduction runs over kernel taps and input channels (implicit GEMM; no im2col buffer).
+ *
+ * Any number of spatial dims, strides, dilations and groups. The input has its border of zeros in memory already, so
+ * every tap is a plain address, and the places of a tile differ by constants. Weights are packed in panels of eight
+ * output channels, in the order in which the reduction reads them.
+ */
+
+import { equalDims, multiplyDims } from "../ir/dim.js";
+import type { TensorData } from "../ir/tensor.js";
+import { add, mul } from "../loop/builder.js";
+import type { Expr } from "../loop/ir.js";
+import type { NodeScope } from "../lowering/context.js";
+import type { TensorView } from "../lowering/scope.js";
+import { type Contraction, contract } from "./contraction.js";
+import { lanes, loadColumns, type Panels, packedOffset, packPanels, panelsOf } from "./tile.js";
+
+export interface ConvolutionParameters {
+  readonly batch: number;
+  readonly groups: number;
+  /** Channels of one group. */
+  readonly inChannels: number;
+  readonly outChannels: number;
+  /** Spatial extents of the result, outermost first. */
+  readonly out: readonly number[];
+  readonly kernel: readonly number[];
+  readonly strides: readonly number[];
+  readonly dilations: readonly number[];
+}
+
+export interface ConvolutionOperands {
+  /** [batch, channels, ...spatial], border included. */
+  readonly input: TensorView;
+  /** As `packConvolution` makes it, or [groups * outChannels, inChannels, ...kernel] where it is computed at run time. */
+  readonly weights: TensorView;
+  readonly packed: boolean;
+  /** Takes a finished element, or a vector of them along the output channels. */
+  readonly result: (value: Expr, batch: Expr, channel: Expr, places: readonly Expr[]) => void;
+}
+
+const product = (values: readonly number[]): number => values.reduce((a, b) => a * b, 1);
+
+export const convolutionDepth = (p: ConvolutionParameters): number => p.inChannels * product(p.kernel);
+
+export const convolutionFlops = (p: ConvolutionParameters): number =>
+  2 * p.batch * p.groups * p.outChannels * convolutionDepth(p) * product(p.out);
+
+const panelsFor = (p: ConvolutionParameters): Panels[] => panelsOf(p.outChannels, 8);
+
+/** Packs weights [groups * outChannels, inChannels, ...kernel] as the kernel below reads them. */
+export function packConvolution(p: ConvolutionParameters, weights: TensorData): TensorData {
+  const taps = product(p.kernel);
+  const data = weights.data as Float32Array;
+  return packPanels(p.groups, convolutionDepth(p), p.outChannels, panelsFor(p), (group, row, column) => {
+    const channel = row % p.inChannels;
+    const tap = (row - channel) / p.inChannels;
+    return data[((group * p.outChannels + column) * p.inChannels + channel) * taps + tap]!;
+  });
+}
+
+export function convolution(s: NodeScope, p: ConvolutionParameters, operands: ConvolutionOperands): void {
+  const { input, weights, result } = operands;
+  const panels = panelsFor(p);
+  const depth = convolutionDepth(p);
+  const groupSize = packedOffset(panels, panels.length, depth);
+  const lastDim = input.strided.shape.length - 1;
+  const shape: Contraction = {
+    out: p.out,
+    taps: p.kernel,
+    channels: p.inChannels,
+    columns: p.outChannels,
+    panels,
+    joinsTaps:
+      input.stride(1) === 1 &&
+      equalDims(multiplyDims(input.stride(lastDim), p.dilations.at(-1)!), p.inChannels),
+  };
+  s.for("n", 0, p.batch, (n) => {
+    s.for("g", 0, p.groups, (g) => {
+      contract(s, shape, {
+        buffer: input.buffer,
+        rowStride: mul(s.dim(input.stride(lastDim)), p.strides.at(-1)!),
+        left: (places, taps, channel) => {
+          const spatial = places.map((place, i) =>
+            add(mul(place, p.strides[i]!), mul(taps[i]!, p.dilations[i]!)),
+          );
+          return input.index([n, add(mul(g, p.inChannels), channel), ...spatial]);
+        },
+        panel: (stretch, panel) =>
+          add(
+            mul(g, groupSize),
+            add(packedOffset(panels, stretch, depth), mul(panel, depth * panels[stretch]!.packed)),
+          ),
+        right: operands.packed
+          ? (tile, at, vector) =>
+              s.load(weights.buffer, add(tile.panel, add(mul(at.number, tile.packed), vector * lanes)), lanes)
+          : (tile, at, vector) => {
+              const channel = add(add(mul(g, p.outChannels), tile.column), vector * lanes);
+              return loadColumns(
+                weights,
+                [channel, at.channel, ...at.taps],
+                0,
+                tile.columns - vector * lanes,
+              );
+            },
+        result: (value, places, column) => result(value, n, add(mul(g, p.outChannels), column), places),
+      });
+    });
+  });
+}

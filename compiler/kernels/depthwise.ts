@@ -1,0 +1,186 @@
+/**
+ * Depthwise convolution: every channel has a filter of its own, so the work is memory traffic. Channels lie side by
+ * side; a tile of neighbouring output places times four channels stays in registers, and neighbouring places share
+ * the input vectors they have in common. The input has its border of zeros in memory already.
+ */
+
+import type { TensorData } from "../ir/tensor.js";
+import { tensor } from "../ir/tensor.js";
+import { add, constant, mul, type Operand, op, read } from "../loop/builder.js";
+import type { Expr, ExprType } from "../loop/ir.js";
+import type { NodeScope } from "../lowering/context.js";
+import type { TensorView } from "../lowering/scope.js";
+import { lanes, splitEvenly } from "./tile.js";
+
+export interface DepthwiseParameters {
+  readonly batch: number;
+  readonly channels: number;
+  readonly out: readonly number[];
+  readonly kernel: readonly number[];
+  readonly strides: readonly number[];
+  readonly dilations: readonly number[];
+}
+
+export interface DepthwiseOperands {
+  readonly input: TensorView;
+  /** As `packDepthwise` makes it. */
+  readonly weights: TensorView;
+  readonly result: (value: Expr, batch: Expr, channel: Expr, places: readonly Expr[]) => void;
+}
+
+/** Channels that are finished along a row of places before the next ones: one cache line. */
+const channelBlock = 16;
+
+/** Taps that are written out; kernels with more loop over all but the last dim. */
+const unrolledTaps = 50;
+
+const product = (values: readonly number[]): number => values.reduce((a, b) => a * b, 1);
+
+export const depthwiseFlops = (p: DepthwiseParameters): number =>
+  2 * p.batch * p.channels * product(p.kernel) * product(p.out);
+
+/** Packs weights [channels, 1, ...kernel] as [channels / 4][taps][4], the last channels padded with zeros. */
+export function packDepthwise(p: DepthwiseParameters, weights: TensorData): TensorData {
+  const taps = product(p.kernel);
+  const blocks = Math.ceil(p.channels / lanes);
+  const data = new Float32Array(blocks * taps * lanes);
+  for (let channel = 0; channel < p.channels; channel++) {
+    for (let tap = 0; tap < taps; tap++) {
+      const at = (Math.floor(channel / lanes) * taps + tap) * lanes + (channel % lanes);
+      data[at] = (weights.data as Float32Array)[channel * taps + tap]!;
+    }
+  }
+  return tensor("float32", [blocks, taps, lanes], data);
+}
+
+export function depthwise(s: NodeScope, p: DepthwiseParameters, operands: DepthwiseOperands): void {
+  const outer = p.out.slice(0, -1);
+  const whole = p.channels - (p.channels % lanes);
+  const row = (n: Expr, places: readonly Expr[]): void => {
+    forChannelBlocks(s, whole, (start, end) => {
+      forRow(s, p, (rows, x) => {
+        s.for(
+          "c",
+          start,
+          end,
+          (c) => multiplyTile(s, p, operands, { n, c, places: [...places, x], rows, lanes }),
+          {
+            step: lanes,
+          },
+        );
+      });
+    });
+    if (whole === p.channels) return;
+    forRow(s, p, (rows, x) => {
+      s.for("c", whole, p.channels, (c) =>
+        multiplyTile(s, p, operands, { n, c, places: [...places, x], rows, lanes: 1 }),
+      );
+    });
+  };
+  const nest = (n: Expr, places: readonly Expr[]): void => {
+    const extent = outer[places.length];
+    if (extent === undefined) row(n, places);
+    else
+      s.for("o", 0, extent, (o) => nest(n, [...places, o]), {
+        mode: places.length === 0 ? "parallel" : "serial",
+      });
+  };
+  s.for("n", 0, p.batch, (n) => nest(n, []));
+}
+
+function forChannelBlocks(
+  s: NodeScope,
+  channels: number,
+  body: (start: Operand, end: Operand) => void,
+): void {
+  const blocks = Math.floor(channels / channelBlock);
+  s.for("block", 0, blocks, (i) => {
+    body(mul(i, channelBlock), add(mul(i, channelBlock), channelBlock));
+  });
+  if (blocks * channelBlock < channels) body(blocks * channelBlock, channels);
+}
+
+/** Four places of a stride-1 row share most of their input; with larger strides, or many taps, fewer are kept. */
+function forRow(s: NodeScope, p: DepthwiseParameters, body: (rows: number, x: Expr) => void): void {
+  for (const run of splitEvenly(p.out.at(-1)!, 4)) {
+    s.for("tile", 0, run.count, (tile) => body(run.rows, s.let("x", add(run.start, mul(tile, run.rows)))));
+  }
+}
+
+interface DepthwiseTile {
+  readonly n: Expr;
+  /** First channel. */
+  readonly c: Expr;
+  readonly places: readonly Expr[];
+  readonly rows: number;
+  readonly lanes: 1 | 4;
+}
+
+function multiplyTile(
+  s: NodeScope,
+  p: DepthwiseParameters,
+  operands: DepthwiseOperands,
+  tile: DepthwiseTile,
+): void {
+  const type: ExprType = { scalar: "f32", lanes: tile.lanes };
+  const accumulators = Array.from({ length: tile.rows }, () => s.variable("acc", constant(type, 0)));
+  const width = p.kernel.at(-1)!;
+  const taps = product(p.kernel);
+  const channelBlockIndex = tile.lanes === 1 ? laneOf(tile.c, taps) : mul(tile.c, taps);
+  const outerTaps = (chosen: readonly Operand[]): void => {
+    const extent = p.kernel[chosen.length]!;
+    if (chosen.length < p.kernel.length - 1) {
+      if (taps > unrolledTaps) s.for("tap", 0, extent, (tap) => outerTaps([...chosen, tap]));
+      else for (let tap = 0; tap < extent; tap++) outerTaps([...chosen, tap]);
+      return;
+    }
+    const row = chosen.reduce<Operand>((index, tap, i) => add(mul(index, p.kernel[i]!), tap), 0);
+    const first = add(channelBlockIndex, mul(row, width * lanes));
+    const weights = Array.from({ length: width }, (_, tap) =>
+      s.let("w", s.load(operands.weights.buffer, add(first, tap * lanes), tile.lanes)),
+    );
+    multiplyRow(s, p, operands.input, tile, chosen, weights, accumulators);
+  };
+  outerTaps([]);
+  accumulators.forEach((acc, r) => {
+    const places = tile.places.map((place, i) => (i === tile.places.length - 1 ? add(place, r) : place));
+    operands.result(read(acc), tile.n, tile.c, places);
+  });
+}
+
+/** One kernel row: each input vector is loaded once and used by every place that it meets. */
+function multiplyRow(
+  s: NodeScope,
+  p: DepthwiseParameters,
+  input: TensorView,
+  tile: DepthwiseTile,
+  outerTaps: readonly Operand[],
+  weights: readonly Expr[],
+  accumulators: readonly ReturnType<NodeScope["variable"]>[],
+): void {
+  const [stride, dilation] = [p.strides.at(-1)!, p.dilations.at(-1)!];
+  const uses = new Map<number, { row: number; tap: number }[]>();
+  for (let row = 0; row < tile.rows; row++) {
+    weights.forEach((_, tap) => {
+      const column = row * stride + tap * dilation;
+      uses.set(column, [...(uses.get(column) ?? []), { row, tap }]);
+    });
+  }
+  const last = tile.places.length - 1;
+  for (const [column, meets] of [...uses].sort(([a], [b]) => a - b)) {
+    const spatial = tile.places.map((place, i) =>
+      add(mul(place, p.strides[i]!), i === last ? column : mul(outerTaps[i]!, p.dilations[i]!)),
+    );
+    const x = s.let("x", s.load(input.buffer, input.index([tile.n, tile.c, ...spatial]), tile.lanes));
+    for (const { row, tap } of meets) {
+      const acc = accumulators[row]!;
+      s.assign(acc, op("fma", x, weights[tap]!, read(acc)));
+    }
+  }
+}
+
+/** Place of a single channel's first weight in the packed form: its block, then its lane. */
+function laneOf(c: Expr, taps: number): Expr {
+  const lane = op("and", c, lanes - 1);
+  return add(mul(op("sub", c, lane), taps), lane);
+}

@@ -1,0 +1,147 @@
+/**
+ * The register tile that matrix products and convolutions share: `rows` x `vectors * 4` accumulators that stay in
+ * registers while the reduction runs.
+ *
+ * 6 x 8 needs 12 accumulators, two vectors of weights and one broadcast element: 15 of the 16 vector registers of
+ * x86-64, the last one holding a product where multiply-add is not fused. Fewer than eight accumulators cannot hide
+ * the latency of the multiply-add, so rows are shared out evenly instead of leaving a thin last tile.
+ */
+
+import { type TensorData, tensor } from "../ir/tensor.js";
+import { add, constant, extract, type Operand, op, read, replace, splat } from "../loop/builder.js";
+import { type Expr, f32x4, type Variable } from "../loop/ir.js";
+import type { NodeScope } from "../lowering/context.js";
+import type { TensorView } from "../lowering/scope.js";
+
+export const tileRows = 6;
+export const lanes = 4;
+
+export interface Tile {
+  readonly rows: number;
+  /** Columns of the result in this tile; the last vector may be partly used. */
+  readonly columns: number;
+}
+
+export const vectorsOf = (tile: Tile): number => Math.ceil(tile.columns / lanes);
+
+/**
+ * Runs of equal tiles that cover an extent: at most `largest` rows each and at most two sizes, differing by one.
+ */
+export function splitEvenly(
+  extent: number,
+  largest: number,
+): { start: number; count: number; rows: number }[] {
+  const tiles = Math.ceil(extent / largest);
+  const rows = Math.ceil(extent / tiles);
+  const short = rows * tiles - extent;
+  const runs = [
+    { start: 0, count: tiles - short, rows },
+    { start: (tiles - short) * rows, count: short, rows: rows - 1 },
+  ];
+  return runs.filter(({ count }) => count > 0);
+}
+
+/** How many rows a tile takes where it has this many columns, so that accumulators fill the registers. */
+export function rowsFor(columns: number): number {
+  if (columns <= 4) return 8;
+  return columns <= 8 ? tileRows : 4;
+}
+
+export class Accumulators {
+  private readonly variables: Variable[][];
+
+  constructor(
+    private readonly scope: NodeScope,
+    private readonly tile: Tile,
+  ) {
+    this.variables = Array.from({ length: tile.rows }, () =>
+      Array.from({ length: vectorsOf(tile) }, () => scope.variable("acc", constant(f32x4, 0))),
+    );
+  }
+
+  /** One step of the reduction: acc[row][j] += left(row) * right(j). `right` gives vectors, `left` scalars or splats. */
+  multiplyAdd(left: (row: number) => Expr, right: (vector: number) => Expr): void {
+    const { scope } = this;
+    const b = Array.from({ length: vectorsOf(this.tile) }, (_, j) => scope.let("b", right(j)));
+    this.variables.forEach((row, r) => {
+      const a = scope.let("a", left(r));
+      row.forEach((acc, j) => {
+        scope.assign(acc, op("fma", a, b[j]!, read(acc)));
+      });
+    });
+  }
+
+  /** Hands out the finished vectors, and the used lanes of a partly used one. */
+  finish(result: (value: Expr, row: number, column: number) => void): void {
+    this.variables.forEach((row, r) => {
+      row.forEach((acc, j) => {
+        const used = Math.min(lanes, this.tile.columns - j * lanes);
+        if (used === lanes) result(read(acc), r, j * lanes);
+        else for (let lane = 0; lane < used; lane++) result(extract(read(acc), lane), r, j * lanes + lane);
+      });
+    });
+  }
+}
+
+/** Up to four elements along an axis; the lanes beyond those that are used repeat the first. */
+export function loadColumns(view: TensorView, at: readonly Operand[], axis: number, used: number): Expr {
+  if (used >= lanes) return view.load(at, { axis, count: lanes });
+  const along = (lane: number) => at.map((index, i) => (i === axis ? add(index, lane) : index));
+  let vector = splat(view.load(at), lanes);
+  for (let lane = 1; lane < used; lane++) vector = replace(vector, lane, view.load(along(lane)));
+  return vector;
+}
+
+/** A stretch of columns that is computed with tiles of one width. */
+export interface Panels {
+  /** First column. */
+  readonly start: number;
+  readonly count: number;
+  /** Columns of each panel. */
+  readonly columns: number;
+  /** Columns it is packed to: a multiple of four. */
+  readonly packed: number;
+}
+
+/** Panels of `wide` columns and a narrower last one for the rest. */
+export function panelsOf(columns: number, wide: number): Panels[] {
+  const full = Math.floor(columns / wide);
+  const rest = columns % wide;
+  const panels: Panels[] = [];
+  if (full > 0) panels.push({ start: 0, count: full, columns: wide, packed: wide });
+  if (rest > 0)
+    panels.push({ start: full * wide, count: 1, columns: rest, packed: Math.ceil(rest / lanes) * lanes });
+  return panels;
+}
+
+/** First element of a stretch of panels in packed weights of `depth` rows. */
+export function packedOffset(panels: readonly Panels[], index: number, depth: number): number {
+  return panels.slice(0, index).reduce((sum, p) => sum + p.count * p.packed * depth, 0);
+}
+
+/**
+ * Packs a [depth, columns] matrix panel by panel: each panel holds, for each row, its columns side by side, zeros
+ * where the last panel is not full.
+ */
+export function packPanels(
+  groups: number,
+  depth: number,
+  columns: number,
+  panels: readonly Panels[],
+  element: (group: number, row: number, column: number) => number,
+): TensorData {
+  const groupSize = packedOffset(panels, panels.length, depth);
+  const data = new Float32Array(groups * groupSize);
+  let at = 0;
+  for (let group = 0; group < groups; group++) {
+    for (const { start, count, columns: used, packed } of panels) {
+      for (let panel = 0; panel < count; panel++) {
+        const first = start + panel * used;
+        for (let row = 0; row < depth; row++, at += packed) {
+          for (let j = 0; j < used && first + j < columns; j++) data[at + j] = element(group, row, first + j);
+        }
+      }
+    }
+  }
+  return tensor("float32", [groups, groupSize], data);
+}

@@ -1,0 +1,26 @@
+/** Makes calls of equal kernels share one: equal but for the kernel's own name. */
+
+import type { Kernel } from "./ir.js";
+import { printKernel } from "./print.js";
+import type { Program } from "./program.js";
+
+export function shareKernels(program: Program): Program {
+  const byText = new Map<string, Kernel>();
+  const shared = new Map<Kernel, Kernel>();
+  const names = new Map<string, number>();
+  for (const { kernel } of program.calls) {
+    if (shared.has(kernel)) continue;
+    const text = printKernel({ ...kernel, name: "" });
+    const first = byText.get(text) ?? uniquelyNamed(kernel, names);
+    byText.set(text, first);
+    shared.set(kernel, first);
+  }
+  return { ...program, calls: program.calls.map((call) => ({ ...call, kernel: shared.get(call.kernel)! })) };
+}
+
+/** Kernels that differ have different names. */
+function uniquelyNamed(kernel: Kernel, names: Map<string, number>): Kernel {
+  const count = names.get(kernel.name) ?? 0;
+  names.set(kernel.name, count + 1);
+  return count === 0 ? kernel : { ...kernel, name: `${kernel.name}_v${count + 1}` };
+}

@@ -1,0 +1,137 @@
+/** Lowering of operators that have kernels of their own, alone or with the pointwise operators fused around them. */
+
+import { invariant } from "../diagnostics.js";
+import { equalDims, equalShapes } from "../ir/dim.js";
+import type { Node, Value } from "../ir/graph.js";
+import type { Expr } from "../loop/ir.js";
+import { viewNode } from "../operators/operator.js";
+import { joins, withBorder } from "./border.js";
+import type { KernelInfo, LoweringContext, NodeScope } from "./context.js";
+import { inPlacePairs, readFrom, sameStrides } from "./elementwise.js";
+import { GroupEvaluator } from "./group.js";
+import { type Lowering, operatorOf } from "./lower.js";
+import { type Border, KernelScope, type Lanes, type Placement } from "./scope.js";
+import { dense } from "./strided.js";
+
+/** `node` is the anchor itself, or the fusion whose region holds it. */
+export function lowerAnchor(lowering: Lowering, node: Node, anchor: Node): void {
+  const operator = operatorOf(anchor);
+  const job = new AnchorJob(lowering, node, anchor);
+  const context: LoweringContext = {
+    ...viewNode(operator, anchor),
+    placement: (i) => job.placement(i),
+    walked: (i) => job.walked(i),
+    output: (i = 0) => job.outputs[i]!,
+    packed: (source, key, make) => lowering.packed(source, key, make),
+    withBorder: (i, border) => job.withBorder(i, border),
+    joinsDims: (axes) => job.joinsDims(axes),
+    scratch: (name, { type }) => ({
+      buffer: lowering.newBuffer(name, type, "temporary"),
+      strided: dense(type.shape, type.layout),
+    }),
+    kernel: (info, build) => job.kernel(info, build),
+  };
+  operator.lower!(context);
+}
+
+class AnchorJob {
+  readonly outputs: readonly Placement[];
+  readonly root: Value;
+  /** Values of the region (or of the graph) that are read from memory. */
+  readonly external = new Map<Value, Placement>();
+
+  constructor(
+    readonly lowering: Lowering,
+    readonly node: Node,
+    readonly anchor: Node,
+  ) {
+    const region = node === anchor ? undefined : node.regions[0];
+    node.inputs.forEach((input, i) => {
+      if (input === null) return;
+      this.external.set(region === undefined ? input : region.inputs[i]!, lowering.placementOf(input));
+    });
+    this.outputs = node.outputs.map((output) => lowering.place(output));
+    this.root = region === undefined ? anchor.outputs[0]! : region.outputs[0]!;
+  }
+
+  placement(i: number): Placement {
+    const value = this.anchor.inputs[i];
+    invariant(value !== null && value !== undefined, `${this.anchor.operator}: input ${i} is absent`);
+    return this.external.get(value) ?? this.lowering.placementOf(value);
+  }
+
+  walked(i: number): Placement {
+    const input = this.anchor.inputs[i]!;
+    const read = this.external.get(input);
+    if (read !== undefined || input.constant !== null) return this.placement(i);
+    const alike = [...this.external].find(([value]) => equalShapes(value.shape, input.shape));
+    return alike?.[1] ?? { buffer: this.outputs[0]!.buffer, strided: dense(input.shape) };
+  }
+
+  withBorder(i: number, border: Border): Placement {
+    return withBorder(this.lowering, this.anchor.inputs[i]!, this.placement(i), border, this.node.source);
+  }
+
+  joinsDims(axes: readonly number[]): boolean {
+    if (!joins(this.outputs[0]!.strided, axes)) return false;
+    return [...this.external].every(([value, { strided }]) => {
+      if (this.anchor.inputs.includes(value)) return true;
+      const lead = this.root.rank - value.rank;
+      const own = axes.map((axis) => axis - lead);
+      if (own.every((axis) => axis < 0 || value.shape[axis] === 1)) return true;
+      const whole = own.every(
+        (axis, i) => axis >= 0 && equalDims(value.shape[axis]!, this.root.shape[axes[i]!]!),
+      );
+      return whole && joins(strided, own);
+    });
+  }
+
+  kernel(info: KernelInfo, build: (scope: NodeScope) => void): void {
+    const scope = new AnchorScope(info.name, this);
+    build(scope);
+    const { kernel, args } = scope.finishCall();
+    const destination = this.outputs[0]!;
+    const overwritable = (info.inPlace ?? []).map((i) => this.anchor.inputs[i]);
+    const shareable = [...this.external].filter(
+      ([value, placement]) =>
+        (overwritable.includes(value) || !this.anchor.inputs.includes(value)) &&
+        sameStrides(value, placement, this.root, destination),
+    );
+    this.lowering.calls.push({
+      kernel,
+      args,
+      source: this.node.source,
+      flops: info.flops,
+      inPlace: inPlacePairs(
+        args,
+        destination,
+        shareable.map(([, placement]) => placement),
+      ),
+    });
+  }
+}
+
+class AnchorScope extends KernelScope implements NodeScope {
+  constructor(
+    name: string,
+    private readonly job: AnchorJob,
+  ) {
+    super(name);
+  }
+
+  result(value: Expr, indices: readonly Expr[], lanes?: Lanes): void {
+    const { job } = this;
+    const readOperand = readFrom(this, job.external, job.lowering);
+    const evaluator = new GroupEvaluator(this, operatorOf, (read, at, along) =>
+      read === job.anchor.outputs[0] ? value : readOperand(read, at, along),
+    );
+    const finished = evaluator.element(job.root, indices, lanes);
+    this.view("y", job.outputs[0]!, "write").store(indices, finished, lanes?.axis);
+  }
+
+  operand(i: number, indices: readonly Expr[], lanes?: Lanes): Expr {
+    const { job } = this;
+    const evaluator = new GroupEvaluator(this, operatorOf, readFrom(this, job.external, job.lowering));
+    return evaluator.element(job.anchor.inputs[i]!, indices, lanes);
+  }
+}

@@ -1,0 +1,168 @@
+/**
+ * Graph IR -> kernels in Loop IR and the calls that run them.
+ *
+ * Every node of the graph is one of three things:
+ *   - a view: its result is the input's memory seen with other strides; nothing runs;
+ *   - a group of pointwise and injective operators (a lone one is a group of one): one generic kernel;
+ *   - an operator with kernels of its own, alone or as the anchor of a fusion whose pointwise operators its kernels
+ *     apply before they store.
+ * A result is written straight to where it is wanted: into the graph's output, or into its part of a concatenation.
+ */
+
+import { invariant, KilnError } from "../diagnostics.js";
+import { byteLength, type Graph, type Node, type TensorType, type Value } from "../ir/graph.js";
+import { type TensorData, tensorBytes } from "../ir/tensor.js";
+import type { Call, Program, ProgramBuffer } from "../loop/program.js";
+import { findOperator } from "../operators/index.js";
+import type { Operator } from "../operators/operator.js";
+import { viewNode } from "../operators/operator.js";
+import { lowerAnchor } from "./anchor.js";
+import { planDestinations } from "./destinations.js";
+import { lowerElementwise, lowerGroup } from "./elementwise.js";
+import type { Placement } from "./scope.js";
+import { dense, type Strided } from "./strided.js";
+
+export function lowerGraph(graph: Graph): Program {
+  return new Lowering(graph).run();
+}
+
+export const operatorOf = (node: Node): Operator => {
+  const operator = findOperator(node.operator);
+  if (operator === undefined) throw new KilnError("E_INTERNAL", `operator ${node.operator} is not declared`);
+  return operator;
+};
+
+/** State of one lowering; the parts that make kernels (`elementwise`, `anchor`) work on it. */
+export class Lowering {
+  readonly buffers: ProgramBuffer[] = [];
+  readonly calls: Call[] = [];
+  private readonly placements = new Map<Value, Placement>();
+  private readonly packedConstants = new Map<TensorData, Map<string, Placement>>();
+  private destinations: ReadonlyMap<Value, Placement> = new Map();
+  private readonly bufferNames = new Map<string, number>();
+  private readonly filledBorders = new Set<ProgramBuffer>();
+
+  constructor(private readonly graph: Graph) {}
+
+  run(): Program {
+    const { graph } = this;
+    const inputs = graph.inputs.map((value) => this.placeNew(value, "input").buffer);
+    const outputs = graph.outputs.map((value) => this.newBuffer(value.name, value.type, "output"));
+    this.destinations = planDestinations(graph, this, outputs);
+    for (const node of graph.nodes) this.lowerNode(node);
+    graph.outputs.forEach((value, i) => {
+      this.deliver(value, outputs[i]!);
+    });
+    return { name: graph.name, buffers: this.buffers, calls: this.calls, inputs, outputs };
+  }
+
+  /** Where a value lies; constants get a buffer when they are first asked for. */
+  placementOf(value: Value): Placement {
+    const known = this.placements.get(value);
+    if (known !== undefined) return known;
+    invariant(value.constant !== null, `${value.name} is used before it is placed`);
+    const placement = this.placeConstant(value.name, value.constant);
+    this.placements.set(value, placement);
+    return placement;
+  }
+
+  /** Memory for the result of a node: where a destination wants it, or a buffer of its own. */
+  place(value: Value): Placement {
+    const wanted = this.destinations.get(value);
+    if (wanted === undefined) return this.placeNew(value, "temporary");
+    this.placements.set(value, wanted);
+    return wanted;
+  }
+
+  isPlaced(value: Value): boolean {
+    return this.destinations.has(value);
+  }
+
+  /** True the first time it is asked of a buffer: its border is to be filled once. */
+  firstBorder(buffer: ProgramBuffer): boolean {
+    if (this.filledBorders.has(buffer)) return false;
+    this.filledBorders.add(buffer);
+    return true;
+  }
+
+  newBuffer(name: string, type: TensorType, kind: ProgramBuffer["kind"], data?: Uint8Array): ProgramBuffer {
+    const count = this.bufferNames.get(name) ?? 0;
+    this.bufferNames.set(name, count + 1);
+    const buffer: ProgramBuffer = {
+      name: count === 0 ? name : `${name}#${count}`,
+      dtype: type.dtype,
+      byteLength: byteLength(type),
+      kind,
+      ...(data !== undefined && { data }),
+    };
+    this.buffers.push(buffer);
+    return buffer;
+  }
+
+  /** A constant derived from another, made once for each key. */
+  packed(source: TensorData, key: string, make: () => TensorData): Placement {
+    const made = this.packedConstants.get(source) ?? new Map<string, Placement>();
+    this.packedConstants.set(source, made);
+    let placement = made.get(key);
+    if (placement === undefined) {
+      placement = this.placeConstant(key, make());
+      made.set(key, placement);
+    }
+    return placement;
+  }
+
+  private placeConstant(name: string, data: TensorData): Placement {
+    const type = { dtype: data.dtype, shape: data.dims };
+    const buffer = this.newBuffer(name, type, "constant", tensorBytes(data));
+    return { buffer, strided: dense(data.dims) };
+  }
+
+  private placeNew(value: Value, kind: "input" | "temporary"): Placement {
+    const buffer = this.newBuffer(value.name, value.type, kind);
+    const placement = { buffer, strided: dense(value.shape, value.type.layout) };
+    this.placements.set(value, placement);
+    return placement;
+  }
+
+  private lowerNode(node: Node): void {
+    if (this.lowerAsView(node)) return;
+    const operator = operatorOf(node);
+    if (node.operator === "kiln.Fusion") {
+      const region = node.regions[0]!;
+      const anchor = region.nodes.find((inner) => operatorOf(inner).lower !== undefined);
+      if (anchor !== undefined) lowerAnchor(this, node, anchor);
+      else lowerGroup(this, node);
+      return;
+    }
+    if (operator.lower !== undefined) lowerAnchor(this, node, node);
+    else lowerGroup(this, node);
+  }
+
+  private lowerAsView(node: Node): boolean {
+    const operator = operatorOf(node);
+    const input = node.inputs[0];
+    if (operator.view === undefined || input === null || input === undefined) return false;
+    if (node.outputs.some((output) => this.isPlaced(output))) return false;
+    const source = this.placementOf(input);
+    const view = viewNode(operator, node);
+    const strided = node.outputs.map((_, i) => operator.view!(view, source.strided, i));
+    if (strided.some((one) => one === null)) return false;
+    node.outputs.forEach((output, i) => {
+      this.placements.set(output, { buffer: source.buffer, strided: strided[i] as Strided });
+    });
+    return true;
+  }
+
+  /** Copies a graph output to its buffer unless it was written there in the first place. */
+  private deliver(value: Value, buffer: ProgramBuffer): void {
+    const source = this.placementOf(value);
+    if (source.buffer === buffer) return;
+    lowerElementwise(this, {
+      name: "copy",
+      root: value,
+      destination: { buffer, strided: dense(value.shape) },
+      external: new Map([[value, source]]),
+      source: value.producer?.source ?? [],
+    });
+  }
+}

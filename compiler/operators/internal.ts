@@ -1,0 +1,28 @@
+/** Operators that only passes make. */
+
+import { attribute, defineOperator, type Operator } from "./operator.js";
+
+const Fusion = defineOperator({
+  name: "Fusion",
+  domain: "kiln",
+  summary:
+    "A region that becomes one kernel: at most one operator with kernels of its own, and pointwise ones.",
+  inputs: ["inputs..."],
+  attributes: {},
+  versions: [{ since: 1 }],
+  infer: (context) => context.node.regions[0]!.outputs.map((output) => output.type),
+});
+
+const Relayout = defineOperator({
+  name: "Relayout",
+  domain: "kiln",
+  summary: "Copies a tensor to another layout; its elements and shape stay.",
+  inputs: ["X"],
+  attributes: { layout: attribute.ints([]) },
+  versions: [{ since: 1 }],
+  infer: (context) => [{ ...context.input(0).type, layout: context.attributes.layout }],
+  pointwise: { emit: ([x]) => x!, evaluate: ([x]) => x! },
+  evaluate: ({ input }) => [input(0)],
+});
+
+export const internalOperators: readonly Operator[] = [Fusion, Relayout];

@@ -1,0 +1,246 @@
+/** Matrix products. */
+
+import { type Dim, equalDims, isStatic, printDim, staticDim } from "../ir/dim.js";
+import type { Value } from "../ir/graph.js";
+import { elementCount, forEachIndex, type TensorData, tensor } from "../ir/tensor.js";
+import { type MatmulParameters, matmul, packMatrix } from "../kernels/matmul.js";
+import { i32Constant } from "../loop/builder.js";
+import type { Expr } from "../loop/ir.js";
+import type { LoweringContext } from "../lowering/context.js";
+import type { Placement } from "../lowering/scope.js";
+import { broadcastShapes } from "./broadcast.js";
+import type { GraphBuilder } from "./builder.js";
+import {
+  attribute,
+  defineOperator,
+  type EvaluationContext,
+  type ImportedNode,
+  type NodeView,
+  type Operator,
+} from "./operator.js";
+import { broadcastStrides } from "./pointwise.js";
+
+type Empty = Record<never, never>;
+
+/** Operands with vectors made matrices: [depth] is a row on the left and a column on the right. */
+function matrixShapes(a: readonly Dim[], b: readonly Dim[]): [readonly Dim[], readonly Dim[]] {
+  return [a.length === 1 ? [1, ...a] : a, b.length === 1 ? [...b, 1] : b];
+}
+
+function inferMatmul(context: NodeView) {
+  const [x, y] = [context.input(0), context.input(1)];
+  if (x.dtype !== "float32" || y.dtype !== "float32") {
+    context.fail(`takes float32 in this version, not ${x.dtype} and ${y.dtype}`, "E_UNSUPPORTED");
+  }
+  if (x.rank === 0 || y.rank === 0) context.fail("takes no scalars", "E_SHAPE");
+  const [a, b] = matrixShapes(x.shape, y.shape);
+  const [depth, other] = [a.at(-1)!, b.at(-2)!];
+  if (!equalDims(depth, other) && isStatic(depth) && isStatic(other)) {
+    const [left, right] = [x, y].map((value) => `[${value.shape.map(printDim).join(", ")}]`);
+    context.fail(`${left} x ${right}: inner dims differ`, "E_SHAPE");
+  }
+  const batch = broadcastShapes([a.slice(0, -2), b.slice(0, -2)], context);
+  const rows = x.rank === 1 ? [] : [a.at(-2)!];
+  const columns = y.rank === 1 ? [] : [b.at(-1)!];
+  return [{ dtype: x.dtype, shape: [...batch, ...rows, ...columns] }];
+}
+
+function parametersOf(context: NodeView): MatmulParameters & { batch: Dim[] } {
+  const [a, b] = matrixShapes(context.input(0).shape, context.input(1).shape);
+  const known = (dim: Dim): number => staticDim(dim, "a dim of a matrix product");
+  return {
+    rows: known(a.at(-2)!),
+    depth: known(a.at(-1)!),
+    columns: known(b.at(-1)!),
+    batch: broadcastShapes([a.slice(0, -2), b.slice(0, -2)], context),
+  };
+}
+
+/** A vector seen as a matrix in memory. */
+function asMatrix(placement: Placement, at: "row" | "column"): Placement {
+  const { shape, strides, offset } = placement.strided;
+  if (shape.length > 1) return placement;
+  const [dim, stride] = [shape[0]!, strides[0]!];
+  const strided =
+    at === "row"
+      ? { shape: [1, dim], offset, strides: [0, stride] }
+      : { shape: [dim, 1], offset, strides: [stride, 0] };
+  return { buffer: placement.buffer, strided };
+}
+
+function lowerMatmul(context: LoweringContext): void {
+  const { batch, ...p } = parametersOf(context);
+  const constantRight = context.input(1).constant;
+  const left = joinRows(context, p, batch, asMatrix(context.placement(0), "row"));
+  const rows = left === null ? p.rows : p.rows * elementCount(batch as number[]);
+  const parameters = { ...p, rows };
+  const flops = 2 * p.rows * p.depth * p.columns * elementCount(batch as number[]);
+  const name = `matmul_${rows}x${p.depth}x${p.columns}${constantRight === null ? "" : "_packed"}`;
+  const resultRank = context.node.outputs[0]!.rank;
+  context.kernel({ name, flops }, (s) => {
+    const leftView = s.view("a", left ?? asMatrix(context.placement(0), "row"), "read");
+    const right =
+      constantRight === null
+        ? asMatrix(context.placement(1), "column")
+        : context.packed(constantRight, `matmul.${rows === 1 ? 1 : Math.min(rows, 4)}`, () =>
+            packMatrix(parameters, constantRight),
+          );
+    const rightView = s.view("b", right, "read");
+    const loops = left === null ? batch : [];
+    const nest = (indices: readonly Expr[]): void => {
+      const extent = loops[indices.length];
+      if (extent !== undefined) {
+        s.for("batch", 0, s.dim(extent), (i) => nest([...indices, i]), {
+          mode: indices.length === 0 ? "parallel" : "serial",
+        });
+        return;
+      }
+      matmul(s, parameters, {
+        left: leftView,
+        right: rightView,
+        packed: constantRight !== null,
+        leftBatch: batchIndices(context.input(0), indices, batch, leftView.strided.shape.length - 2),
+        rightBatch: batchIndices(
+          context.input(1),
+          indices,
+          batch,
+          rightView.strided.shape.length - (constantRight === null ? 2 : 1),
+        ),
+        result: (value, row, column) => {
+          const lead = left === null ? indices : batch.map(() => i32Constant(0));
+          const matrix = [
+            ...(context.input(0).rank === 1 ? [] : [row]),
+            ...(context.input(1).rank === 1 ? [] : [column]),
+          ];
+          s.result(value, [...lead, ...matrix], { axis: resultRank - 1, count: value.type.lanes });
+        },
+      });
+    };
+    nest([]);
+  });
+}
+
+/** Indices of an operand's batch dims: broadcast ones stay at zero. */
+function batchIndices(value: Value, indices: readonly Expr[], batch: readonly Dim[], count: number): Expr[] {
+  const lead = batch.length - count;
+  return Array.from({ length: count }, (_, axis) =>
+    value.shape[axis] === 1 || indices.length === 0 ? i32Constant(0) : indices[axis + lead]!,
+  );
+}
+
+/**
+ * Where one right matrix serves the whole batch, and the rows of all left matrices follow one another in memory, the
+ * batch is nothing but more rows.
+ */
+function joinRows(
+  context: LoweringContext,
+  p: MatmulParameters,
+  batch: readonly Dim[],
+  left: Placement,
+): Placement | null {
+  const right = context.input(1);
+  const count = elementCount(batch as number[]);
+  if (batch.length === 0 || right.rank > 2 || context.input(0).rank !== batch.length + 2) return null;
+  const { strides, shape, offset } = left.strided;
+  const axes = [...batch.keys(), batch.length];
+  const follow = axes.slice(0, -1).every((axis) => {
+    if (shape[axis] === 1) return true;
+    const inner = shape.slice(axis + 1, batch.length + 1) as number[];
+    return equalDims(strides[axis]!, Number(strides[batch.length]) * elementCount(inner));
+  });
+  if (!follow || !context.joinsDims(axes)) return null;
+  const lead = new Array<number>(batch.length).fill(0);
+  return {
+    buffer: left.buffer,
+    strided: {
+      shape: [...lead.map(() => 1), count * p.rows, p.depth],
+      offset,
+      strides: [...lead, strides.at(-2)!, strides.at(-1)!],
+    },
+  };
+}
+
+function evaluateMatmul(context: EvaluationContext): TensorData[] {
+  const [x, y] = [context.input(0), context.input(1)];
+  const [a, b] = matrixShapes(x.dims, y.dims) as [number[], number[]];
+  const [rows, depth, columns] = [a.at(-2)!, a.at(-1)!, b.at(-1)!];
+  const { dims } = context.outputs[0]!;
+  const batch = dims.slice(0, dims.length - (x.dims.length === 1 ? 0 : 1) - (y.dims.length === 1 ? 0 : 1));
+  const [leftStrides, rightStrides] = [
+    broadcastStrides(a.slice(0, -2), batch),
+    broadcastStrides(b.slice(0, -2), batch),
+  ];
+  const data = new Float32Array(elementCount(dims));
+  const [left, right] = [x.data as Float32Array, y.data as Float32Array];
+  forEachIndex(batch, (indices, at) => {
+    const leftAt = indices.reduce((sum, i, axis) => sum + i * leftStrides[axis]!, 0) * rows * depth;
+    const rightAt = indices.reduce((sum, i, axis) => sum + i * rightStrides[axis]!, 0) * depth * columns;
+    for (let i = 0; i < rows; i++) {
+      for (let j = 0; j < columns; j++) {
+        let sum = 0;
+        for (let k = 0; k < depth; k++)
+          sum += left[leftAt + i * depth + k]! * right[rightAt + k * columns + j]!;
+        data[(at * rows + i) * columns + j] = sum;
+      }
+    }
+  });
+  return [tensor("float32", dims, data)];
+}
+
+const MatMul = defineOperator<Empty>({
+  name: "MatMul",
+  summary: "Matrix product over the last two dims, broadcast over the others.",
+  inputs: ["A", "B"],
+  attributes: {},
+  versions: [{ since: 1 }, { since: 9 }, { since: 13 }],
+  infer: inferMatmul,
+  flops: (context) => {
+    const { rows, depth, columns, batch } = parametersOf(context);
+    return 2 * rows * depth * columns * elementCount(batch as number[]);
+  },
+  layout: () => ({ inputs: ["any", "row-major"], output: "row-major" }),
+  epilogue: true,
+  lower: lowerMatmul,
+  evaluate: evaluateMatmul,
+});
+
+/** alpha * A' * B' + beta * C, written out. */
+function expandGemm(b: GraphBuilder, inputs: (Value | null)[], view: ImportedNode): Value[] {
+  const { alpha, beta, transA, transB } = view.attributes as Record<string, number>;
+  const operand = (value: Value | null | undefined, transposed: number | undefined): Value => {
+    if (value === null || value === undefined) return view.fail("an operand is missing");
+    if (value.rank !== 2) view.fail(`takes matrices, not a tensor of ${value.rank} dims`);
+    return transposed ? b.op("Transpose", [value], { perm: [1, 0] }) : value;
+  };
+  const scaled = (value: Value, factor: number | undefined): Value =>
+    factor === undefined || factor === 1 ? value : b.op("Mul", [value, b.scalar(value.dtype, factor)]);
+  const product = scaled(b.op("MatMul", [operand(inputs[0], transA), operand(inputs[1], transB)]), alpha);
+  const bias = inputs[2];
+  return [bias === null || bias === undefined ? product : b.op("Add", [product, scaled(bias, beta)])];
+}
+
+const gemmAttributes = {
+  alpha: attribute.float(1),
+  beta: attribute.float(1),
+  transA: attribute.int(0),
+  transB: attribute.int(0),
+} as const;
+
+const Gemm = defineOperator({
+  name: "Gemm",
+  summary: "alpha * A' * B' + beta * C with optional transposition.",
+  inputs: ["A", "B", "C?"],
+  attributes: gemmAttributes,
+  versions: [
+    { since: 1, attributes: { ...gemmAttributes, broadcast: attribute.int(0) } },
+    { since: 6, attributes: { ...gemmAttributes, broadcast: attribute.int(0) } },
+    { since: 7 },
+    { since: 9 },
+    { since: 11 },
+    { since: 13 },
+  ],
+  infer: (context) => context.fail("is written out when it is imported"),
+  expand: expandGemm,
+});
+
+export const matmulOperators: readonly Operator[] = [MatMul, Gemm];

@@ -1,0 +1,75 @@
+/** Options of `compile`, their defaults, and what a compilation reports. */
+
+import type { OptimizationLevel } from "../passes/pipeline.js";
+import type { ModelMetadata } from "../runtime/metadata.js";
+import { defaultLimits, type Limits } from "./limits.js";
+
+export interface Features {
+  /** 128-bit vectors. Always there in this version; `false` (scalar code) is refused. */
+  simd: boolean;
+  /** Fused multiply-add. Engines without relaxed SIMD refuse the module. */
+  relaxedSimd: boolean;
+  /** Refused in this version. */
+  threads: boolean;
+}
+
+export interface PassEvent {
+  readonly index: number;
+  readonly name: string;
+  /** IR text before and after; made when it is read. */
+  readonly before: string;
+  readonly after: string;
+  readonly ms: number;
+}
+
+export interface CompileOptions {
+  /** Symbolic dimensions: their value. Bounds are for a later version. */
+  dims?: Record<string, number | { min: number; max: number }>;
+  /** Shapes by input name; they override those of the model. */
+  inputShapes?: Record<string, readonly number[]>;
+  features?: Partial<Features>;
+  /** 0 to 3, or "s" for small code. Default 3. */
+  optimize?: OptimizationLevel;
+  /** No algorithm that changes rounding noticeably. */
+  strict?: boolean;
+  /** Weights inside the module, or in a file of their own beside it. Default "embed". */
+  weights?: "embed" | "split";
+  /** Gives the bytes of external tensor data. */
+  externalData?: (location: string) => Uint8Array | Promise<Uint8Array>;
+  limits?: Partial<Limits>;
+  /** Checks the IR after every pass. */
+  verify?: boolean;
+  onPass?: (event: PassEvent) => void;
+  /** Name of the model in the metadata; that of the graph where absent. */
+  name?: string;
+}
+
+export interface CompileReport {
+  readonly passes: readonly { name: string; ms: number; nodes: number }[];
+  /** Wall time of the whole compilation. */
+  readonly compileMs: number;
+  /** Nodes of the model, and of the graph that was lowered. */
+  readonly nodes: { readonly imported: number; readonly lowered: number };
+  /** Multiply-adds of convolutions and matrix products count two. */
+  readonly flops: number;
+  /** Bytes of the module beside its weights. */
+  readonly codeBytes: number;
+  readonly weightBytes: number;
+  readonly arenaBytes: number;
+  /** Largest sum of live bytes at any step: no plan does with less. */
+  readonly arenaLowerBoundBytes: number;
+  readonly memoryBytes: number;
+  readonly kernels: readonly { name: string; calls: number; codeBytes: number }[];
+}
+
+export interface Artifact {
+  readonly wasm: Uint8Array;
+  readonly weights?: Uint8Array;
+  /** Loader beside the module, and its typed declaration. */
+  readonly js: string;
+  readonly dts: string;
+  readonly metadata: ModelMetadata;
+  readonly report: CompileReport;
+}
+
+export const withDefaultLimits = (limits: Partial<Limits> = {}): Limits => ({ ...defaultLimits, ...limits });

@@ -1,0 +1,137 @@
+/**
+ * The way through the compiler, stage by stage. `compile` runs them all; `inspect` stops where it is asked to.
+ */
+
+import type { GraphPass, PassContext } from "../passes/graph/pass.js";
+import type { LoopPass } from "../passes/loop/pass.js";
+import { loopPasses } from "../passes/loop/pipeline.js";
+import { graphPipeline } from "../passes/pipeline.js";
+import { KilnError } from "./diagnostics.js";
+import { dimSymbols } from "./ir/dim.js";
+import type { Graph, Value } from "./ir/graph.js";
+import { printGraph } from "./ir/print.js";
+import { verifyGraph } from "./ir/verify.js";
+import type { Kernel } from "./loop/ir.js";
+import { printProgram } from "./loop/print.js";
+import type { Program } from "./loop/program.js";
+import { verifyProgram } from "./loop/verify.js";
+import { lowerGraph } from "./lowering/lower.js";
+import { decodeModel } from "./onnx/decode.js";
+import { importModel } from "./onnx/import.js";
+import type { OnnxModel } from "./onnx/model.js";
+import { findOperator } from "./operators/index.js";
+import { type CompileOptions, type PassEvent, withDefaultLimits } from "./options.js";
+
+/** Runs passes one after another and tells what each did. */
+export class Pipeline {
+  readonly timings: { name: string; ms: number; nodes: number }[] = [];
+  private index = 0;
+
+  constructor(private readonly options: CompileOptions) {}
+
+  /** Decodes the model and brings it into Graph IR. */
+  async importGraph(bytes: Uint8Array): Promise<Graph> {
+    const { options } = this;
+    const limits = withDefaultLimits(options.limits);
+    const started = performance.now();
+    const model: OnnxModel = await decodeModel(bytes, {
+      limits,
+      ...(options.externalData !== undefined && { externalData: options.externalData }),
+    });
+    const graph = importModel(model, {
+      dims: fixedDims(options),
+      inputShapes: options.inputShapes ?? {},
+      limits,
+    });
+    this.finish("import", started, graph.nodes.length, "", () => printGraph(graph));
+    if (options.verify) this.verify(graph, "import");
+    requireStatic(graph);
+    return graph;
+  }
+
+  runGraphPasses(graph: Graph): Graph {
+    const context: PassContext = {
+      limits: withDefaultLimits(this.options.limits),
+      strict: this.options.strict ?? false,
+    };
+    for (const pass of graphPipeline(this.options.optimize ?? 3)) this.runGraphPass(pass, graph, context);
+    return graph;
+  }
+
+  lower(graph: Graph): Program {
+    const started = performance.now();
+    const before = this.options.onPass === undefined ? "" : printGraph(graph);
+    const program = lowerGraph(graph);
+    this.finish("lower", started, program.calls.length, before, () => printProgram(program));
+    if (this.options.verify) verifyProgram(program);
+    return program;
+  }
+
+  runLoopPasses(program: Program): Program {
+    let current = program;
+    for (const pass of loopPasses(this.options.optimize ?? 3)) current = this.runLoopPass(pass, current);
+    return current;
+  }
+
+  private runGraphPass(pass: GraphPass, graph: Graph, context: PassContext): void {
+    const before = this.options.onPass === undefined ? "" : printGraph(graph);
+    const started = performance.now();
+    pass.run(graph, context);
+    this.finish(pass.name, started, graph.nodes.length, before, () => printGraph(graph));
+    if (this.options.verify) this.verify(graph, pass.name);
+  }
+
+  private runLoopPass(pass: LoopPass, program: Program): Program {
+    const started = performance.now();
+    const done = new Map<Kernel, Kernel>();
+    const calls = program.calls.map((call) => {
+      const kernel = done.get(call.kernel) ?? pass.run(call.kernel);
+      done.set(call.kernel, kernel);
+      return { ...call, kernel };
+    });
+    const after = { ...program, calls };
+    const before = this.options.onPass === undefined ? "" : printProgram(program);
+    this.finish(pass.name, started, calls.length, before, () => printProgram(after));
+    if (this.options.verify) verifyProgram(after);
+    return after;
+  }
+
+  private verify(graph: Graph, pass: string): void {
+    verifyGraph(graph, { pass, operators: findOperator });
+  }
+
+  private finish(name: string, started: number, nodes: number, before: string, after: () => string): void {
+    const ms = performance.now() - started;
+    this.timings.push({ name, ms, nodes });
+    const index = this.index++;
+    if (this.options.onPass === undefined) return;
+    const text = after(); // the graph changes under later passes, so the text is made now
+    const event: PassEvent = { index, name, before, after: text, ms };
+    this.options.onPass(event);
+  }
+}
+
+function fixedDims(options: CompileOptions): Record<string, number> {
+  return Object.fromEntries(
+    Object.entries(options.dims ?? {}).map(([name, value]) => {
+      if (typeof value === "number") return [name, value];
+      throw new KilnError("E_UNSUPPORTED", `dim "${name}" has bounds; this version needs a number`, {
+        hint: `--dim "${name}=${value.max}"`,
+      });
+    }),
+  );
+}
+
+/** This version compiles fixed shapes: every dim that is still unknown is named in one error. */
+function requireStatic(graph: Graph): void {
+  const open = graph.inputs.filter((input) => input.shape.some((dim) => typeof dim !== "number"));
+  if (open.length === 0) return;
+  const shapes = open.map((input) => `  "${input.name}": [${input.shape.map(String).join(", ")}]`);
+  const symbols = new Set(open.flatMap((input) => input.shape.flatMap((dim) => [...dimSymbols(dim)])));
+  throw new KilnError("E_SHAPE", `input shapes are not fixed:\n${shapes.join("\n")}`, {
+    hint: `give ${[...symbols].map((name) => `--dim "${name}=N"`).join(" ")}, or ${open.map(exampleShape).join(" ")}`,
+  });
+}
+
+const exampleShape = (input: Value): string =>
+  `--input-shape "${input.name}:${input.shape.map((dim) => (typeof dim === "number" ? dim : "N")).join("x")}"`;
