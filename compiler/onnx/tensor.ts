@@ -49,9 +49,9 @@ export function numeric(value: OnnxTensor, what: string): TensorData {
 
 /**
  * The value of a Constant node, whichever attribute holds it; sparse ones are dense.
- * @throws KilnError E_MODEL where it has none, several or one of a wrong kind, E_UNSUPPORTED where it holds strings
+ * @throws KilnError E_MODEL where it has none, several or one of a wrong kind
  */
-export function constantValue(node: OnnxNode): TensorData {
+export function constantValue(node: OnnxNode): OnnxTensor {
   const place = { node: node.name, operator: node.opType };
   const forms = [...node.attributes.keys()].filter(
     (name) => name === "sparse_value" || /^value(_|$)/.test(name),
@@ -62,9 +62,9 @@ export function constantValue(node: OnnxNode): TensorData {
   const form = forms[0]!;
   switch (form) {
     case "value":
-      return numeric(getAttribute(node, form, "tensor")!, `constant "${node.name}"`);
+      return getAttribute(node, form, "tensor")!;
     case "sparse_value":
-      return numeric(getAttribute(node, form, "sparse_tensor")!, `constant "${node.name}"`);
+      return getAttribute(node, form, "sparse_tensor")!;
     case "value_float":
       return tensorOf("float32", [], [getAttribute(node, form, "float")!]);
     case "value_floats": {
@@ -78,8 +78,11 @@ export function constantValue(node: OnnxNode): TensorData {
       return tensor("int64", [values.length], BigInt64Array.from(values));
     }
     case "value_string":
-    case "value_strings":
-      throw new KilnError("E_UNSUPPORTED", "a constant of strings", place);
+      return { dtype: "string", dims: [], strings: [getAttribute(node, form, "string")!] };
+    case "value_strings": {
+      const strings = getAttribute(node, form, "strings")!;
+      return { dtype: "string", dims: [strings.length], strings };
+    }
     default:
       throw new KilnError("E_MODEL", `a constant has no attribute ${form}`, place);
   }

@@ -36,7 +36,7 @@ export interface GraphSpec {
   nodes: NodeSpec[];
 }
 
-export type OpsetSpec = number | Record<string, number>;
+type OpsetSpec = number | Record<string, number>;
 
 /** Element type and dims: a size, the name of one, or null for unknown; without dims the rank is unknown. */
 export type ValueSpec =
