@@ -2,9 +2,9 @@
 
 import { KilnError } from "../diagnostics.js";
 
-export type TokenKind = "word" | "string" | "number" | "value" | "graphName" | "mark" | "end";
+type TokenKind = "word" | "string" | "number" | "value" | "graphName" | "mark" | "end";
 
-export interface Token {
+interface Token {
   readonly kind: TokenKind;
   /** What the token says: without quotes, escapes, and the % or @ of names. */
   readonly text: string;

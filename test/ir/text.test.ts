@@ -45,7 +45,7 @@ graph @main(%x: f32[N, 3, 8, 8]) -> (%y: f32[N, 4, 8, 8]{0,2,3,1}) {
 graph @"main graph"(%"a/b:0": f32[2], %7: bool[]) -> (%out: f32[2], %7: bool[]) {
   %t: f32[1], %u: f32[1] = Split(%"a/b:0") {axis=0} from ["/split"]
   "return"()
-  "com.ms::Log"(%t) {"odd name"="x"}
+  "com.ms::Log"(%t) {"odd name"="x", __proto__=1}
   %out: f32[2] = If(%7, %t, %u)
     graph @then(%t: f32[1], %u: f32[1]) -> (%c: f32[2]) {
       %c: f32[2] = Concat(%t, %u) {axis=0}
