@@ -66,7 +66,7 @@ export const infix: { readonly [O in OpName]?: Infix } = {
 
 /** Words that mean something where a name could stand. */
 const reserved = new Set(
-  "true false inf nan for let var if size splat extract replace shuffle kernel buffer call".split(" "),
+  "true false inf nan for let var if else size splat extract replace shuffle kernel buffer call".split(" "),
 );
 
 /** Dots join parts of a name, as in `i.1`; two dots are a range. */

@@ -1,0 +1,156 @@
+/** Kernels and statements of Loop IR text. */
+
+import { type DType, dtypeFromShortName } from "../ir/dtype.js";
+import {
+  type Buffer,
+  type Expr,
+  type ExprType,
+  i32,
+  type Kernel,
+  type LoopMode,
+  registerTypes,
+  type Statement,
+  type Variable,
+} from "./ir.js";
+import { ExprParser, parseType } from "./parse-expr.js";
+import type { Token, Tokens } from "./parse-tokens.js";
+
+const accessKinds: readonly Buffer["access"][] = ["read", "write", "readwrite"];
+const loopModes: readonly LoopMode[] = ["serial", "vectorize", "unroll", "parallel"];
+
+/** The short name of an element type. */
+export function readDType(tokens: Tokens): DType {
+  const token = tokens.take("name", "an element type");
+  return dtypeFromShortName(token.text) ?? tokens.fail("unknown element type", token);
+}
+
+/** Reads `kernel @name(...) { ... }`. */
+export function readKernel(tokens: Tokens): Kernel {
+  return new KernelParser(tokens).kernel();
+}
+
+class KernelParser {
+  private readonly buffers = new Map<string, Buffer>();
+  /** Variables in scope. */
+  private readonly variables = new Map<string, Variable>();
+  /** Shared expressions of the statement at hand. */
+  private readonly bindings = new Map<string, Expr>();
+  private readonly exprs: ExprParser;
+
+  constructor(private readonly tokens: Tokens) {
+    const { buffers, variables, bindings } = this;
+    this.exprs = new ExprParser(tokens, { buffers, variables, bindings });
+  }
+
+  kernel(): Kernel {
+    const { tokens } = this;
+    tokens.expect("kernel");
+    tokens.expect("@");
+    const name = tokens.name("a kernel name").text;
+    const sizes: Variable[] = [];
+    tokens.list("(", ")", () => {
+      if (tokens.accept("size")) sizes.push(this.declare(tokens.name("a size"), i32, false));
+      else if (sizes.length > 0) tokens.fail("expected size: buffers come first");
+      else this.buffer();
+    });
+    return { name, buffers: [...this.buffers.values()], sizes, body: this.block() };
+  }
+
+  private buffer(): void {
+    const { tokens } = this;
+    const name = this.unused(tokens.name("a buffer"));
+    tokens.expect(":");
+    const access = accessKinds.find((word) => tokens.accept(word)) ?? tokens.fail("expected an access");
+    const dtype = readDType(tokens);
+    tokens.expect("[");
+    const elements = tokens.accept("?") ? null : tokens.integer("a number of elements");
+    tokens.expect("]");
+    this.buffers.set(name, { kind: "buffer", name, dtype, access, elements });
+  }
+
+  private block(): Statement[] {
+    const { tokens } = this;
+    const outer = new Set(this.variables.keys());
+    tokens.expect("{");
+    const statements: Statement[] = [];
+    while (!tokens.accept("}")) statements.push(this.statement());
+    for (const name of [...this.variables.keys()]) {
+      if (!outer.has(name)) this.variables.delete(name);
+    }
+    return statements;
+  }
+
+  private statement(): Statement {
+    const { tokens } = this;
+    this.bindings.clear();
+    while (tokens.peek().kind === "binding") {
+      const binding = tokens.next();
+      if (this.bindings.has(binding.text)) tokens.fail("the binding exists already", binding);
+      tokens.expect("=");
+      this.bindings.set(binding.text, this.exprs.expr());
+    }
+    if (tokens.accept("for")) return this.loop();
+    if (tokens.accept("if")) return this.branch();
+    if (tokens.accept("let")) return this.definition(false);
+    if (tokens.accept("var")) return this.definition(true);
+    return tokens.is("[", 1) ? this.store() : this.assignment();
+  }
+
+  private loop(): Statement {
+    const { tokens } = this;
+    const name = tokens.name("a loop variable");
+    tokens.expect("in");
+    const start = this.exprs.expr(i32);
+    tokens.expect("..");
+    const end = this.exprs.expr(i32);
+    const step = tokens.accept("step") ? tokens.integer("a step") : 1;
+    const mode = loopModes.find((word) => tokens.accept(word)) ?? "serial";
+    const variable = this.declare(name, i32, false);
+    const body = this.block();
+    this.variables.delete(variable.name);
+    return { kind: "for", variable, start, end, step, mode, body };
+  }
+
+  private branch(): Statement {
+    const condition = this.exprs.expr();
+    const whenTrue = this.block();
+    const whenFalse = this.tokens.accept("else") ? this.block() : [];
+    return { kind: "if", condition, whenTrue, whenFalse };
+  }
+
+  /** The variable is in scope only after its own value. */
+  private definition(mutable: boolean): Statement {
+    const { tokens } = this;
+    const name = tokens.name("a variable");
+    tokens.expect(":");
+    const type = parseType(tokens);
+    tokens.expect("=");
+    const value = this.exprs.expr(type);
+    return { kind: "let", variable: this.declare(name, type, mutable), value };
+  }
+
+  private store(): Statement {
+    const access = this.exprs.access();
+    this.tokens.expect("]");
+    this.tokens.expect("=");
+    const value = this.exprs.expr({ scalar: registerTypes[access.buffer.dtype], lanes: 1 });
+    return { kind: "store", ...access, value };
+  }
+
+  private assignment(): Statement {
+    const variable = this.exprs.variable();
+    this.tokens.expect("=");
+    return { kind: "assign", variable, value: this.exprs.expr(variable.type) };
+  }
+
+  private declare(token: Token, type: ExprType, mutable: boolean): Variable {
+    const variable: Variable = { kind: "variable", name: this.unused(token), type, mutable };
+    this.variables.set(variable.name, variable);
+    return variable;
+  }
+
+  private unused(token: Token): string {
+    const taken = this.variables.has(token.text) || this.buffers.has(token.text);
+    return taken ? this.tokens.fail("the name is taken already", token) : token.text;
+  }
+}
