@@ -74,8 +74,6 @@ export const NAME_PATTERN = "[A-Za-z_][A-Za-z0-9_]*(?:\\.[A-Za-z0-9_]+)*";
 
 const plainName = new RegExp(`^${NAME_PATTERN}$`);
 
-export const isReserved = (word: string): boolean => reserved.has(word);
-
 export const printName = (name: string): string =>
   plainName.test(name) && !reserved.has(name) ? name : JSON.stringify(name);
 

@@ -45,9 +45,11 @@ export class IndexRanges {
   private readonly truths = new Map<Variable, boolean>();
   /** Forms of the nodes of one statement: mutable variables and memory change between statements. */
   private nodes = new Map<Expr, Linear>();
+  private conditions = new Map<Expr, Truth>();
 
   nextStatement(): void {
     this.nodes = new Map();
+    this.conditions = new Map();
   }
 
   /** Records what a let says of its variable. Mutable variables may hold anything. */
@@ -78,9 +80,8 @@ export class IndexRanges {
     if (expr.kind === "constant") return expr.value !== 0;
     if (expr.kind === "variable") return this.truths.get(expr.variable);
     if (expr.kind !== "op") return undefined;
-    const compare = comparisons[expr.op];
-    if (compare !== undefined) return this.compared(expr, compare);
-    return connectives[expr.op]?.(expr.args.map((arg) => this.truth(arg)));
+    if (!this.conditions.has(expr)) this.conditions.set(expr, this.opTruth(expr));
+    return this.conditions.get(expr);
   }
 
   /** Why the access is certainly wrong, or undefined where it is right or cannot be judged. */
@@ -146,6 +147,12 @@ export class IndexRanges {
     const [a, b] = args.map((arg) => this.range(arg)) as [Atom, Atom];
     const [low, high] = rule(a, b) ?? [INT_MIN, INT_MAX];
     return { low, high, exact: false };
+  }
+
+  private opTruth(expr: Expr & { kind: "op" }): Truth {
+    const compare = comparisons[expr.op];
+    if (compare !== undefined) return this.compared(expr, compare);
+    return connectives[expr.op]?.(expr.args.map((arg) => this.truth(arg)));
   }
 
   private compared({ op, args }: Expr & { kind: "op" }, compare: Comparison): boolean | undefined {

@@ -282,4 +282,12 @@ describe("ranges of indices", () => {
   test.each(outside)("refused: %s", (_, body) => {
     expect(() => verifyKernel(withBuffers(body))).toThrow(/invariant 14/);
   });
+
+  test("a deep shared condition is judged once", () => {
+    const b = new KernelBuilder("k");
+    let condition: Expr = op("lt_s", b.size("n"), 4);
+    for (let i = 0; i < 200; i++) condition = op("and", condition, condition);
+    b.if(condition, () => {});
+    verifyKernel(b.finish());
+  });
 });
