@@ -12,7 +12,8 @@ import {
   type Value,
 } from "../ir/graph.js";
 import { type TensorData, tensorOf } from "../ir/tensor.js";
-import { type Operator, viewNode } from "./operator.js";
+import { encodeElements } from "./numbers.js";
+import { completeAttributes, type ImportedNode, type Operator, viewNode } from "./operator.js";
 
 export type OperatorLookup = (name: string) => Operator | undefined;
 
@@ -34,13 +35,13 @@ export class GraphBuilder {
 
   constructor(
     readonly graph: Graph,
-    private readonly lookup: OperatorLookup,
+    protected readonly lookup: OperatorLookup,
     /** Names and sources of the nodes made from here on. */
     public origin: { name: string; source: string[] } = { name: "value", source: [] },
-    private readonly uniqueName: (hint: string) => string = (hint) => `${hint}.${this.counter++}`,
+    protected readonly uniqueName: (hint: string) => string = (hint) => `${hint}.${this.counter++}`,
   ) {}
 
-  /** Adds a node and gives its first output. */
+  /** Adds a node and gives its first output. Operators that only exist as others are put in their terms. */
   op(name: string, inputs: (Value | null)[], attributes: Attributes = {}): Value {
     return this.ops(name, inputs, attributes, 1)[0]!;
   }
@@ -48,18 +49,43 @@ export class GraphBuilder {
   ops(name: string, inputs: (Value | null)[], attributes: Attributes, outputs: number): Value[] {
     const operator = this.lookup(name);
     if (operator === undefined) throw new KilnError("E_INTERNAL", `operator ${name} is not declared`);
+    const present = inputs.slice(0, inputs.findLastIndex((input) => input !== null) + 1);
+    if (operator.expand !== undefined) {
+      const view = this.importedNode(operator, name, attributes, outputs);
+      return operator.expand(this, present, view);
+    }
     const placeholder: TensorType = { dtype: "float32", shape: [] };
     const node = createNode({
       operator: name,
-      inputs,
+      inputs: present,
       types: new Array(outputs).fill(placeholder),
       names: Array.from({ length: outputs }, () => this.uniqueName(this.origin.name)),
       attributes,
       source: [...this.origin.source],
     });
     inferNode(operator, node);
+    return this.add(operator, node);
+  }
+
+  /** Takes up a node whose types are inferred, and gives the values that stand for its outputs. */
+  protected add(_operator: Operator, node: Node): Value[] {
     this.graph.nodes.push(node);
     return node.outputs;
+  }
+
+  /** What `expand` and `upgrade` are told of the node; errors name the ONNX node that it comes from. */
+  protected importedNode(
+    operator: Pick<Operator, "attributes">,
+    name: string,
+    attributes: Attributes,
+    outputCount: number,
+  ): ImportedNode {
+    const node = this.origin.source[0] ?? this.origin.name;
+    const fail: ImportedNode["fail"] = (reason, code = "E_UNSUPPORTED", hint) => {
+      throw new KilnError(code, reason, { node, operator: name, ...(hint !== undefined && { hint }) });
+    };
+    const complete = completeAttributes(operator.attributes, attributes, (reason) => fail(reason, "E_MODEL"));
+    return { attributes: complete as ImportedNode["attributes"], name: node, outputCount, fail };
   }
 
   constant(data: TensorData): Value {
@@ -67,7 +93,7 @@ export class GraphBuilder {
   }
 
   scalar(dtype: DType, value: number): Value {
-    return this.constant(tensorOf(dtype, [], [value]));
+    return this.constant(encodeElements(dtype, [], [value]));
   }
 
   /** A one-dimensional int64 constant: shapes, axes, pads. */

@@ -1,10 +1,51 @@
 /** All operators, by the name that graph nodes use: `Conv`, `com.microsoft.FusedConv`, `kiln.Relayout`. */
 
+import { activationOperators } from "./activation.js";
 import { arithmeticOperators } from "./arithmetic.js";
+import { clipOperators } from "./arithmetic-clip.js";
+import { powerOperators } from "./arithmetic-power.js";
+import { unaryOperators } from "./arithmetic-unary.js";
+import { castOperators } from "./cast.js";
+import { concatOperators } from "./concat.js";
+import { constantOperators } from "./constant.js";
+import { convolutionOperators } from "./convolution.js";
+import { convolutionTransposeOperators } from "./convolution-transpose.js";
+import { internalOperators } from "./internal.js";
+import { matmulOperators } from "./matmul.js";
 import { movementOperators } from "./movement.js";
+import { normalizationOperators } from "./normalization-expand.js";
 import type { Operator } from "./operator.js";
+import { poolingOperators } from "./pooling.js";
+import { reductionOperators } from "./reduction.js";
+import { reshapeOperators } from "./reshape.js";
+import { resizeOperators } from "./resize.js";
+import { shapeOperators } from "./shape.js";
+import { sliceOperators } from "./slice.js";
+import { softmaxOperators } from "./softmax.js";
 
-const all: readonly Operator[] = [...arithmeticOperators, ...movementOperators];
+const all: readonly Operator[] = [
+  ...softmaxOperators,
+  ...reductionOperators,
+  ...poolingOperators,
+  ...matmulOperators,
+  ...internalOperators,
+  ...convolutionTransposeOperators,
+  ...convolutionOperators,
+  ...concatOperators,
+  ...activationOperators,
+  ...arithmeticOperators,
+  ...castOperators,
+  ...clipOperators,
+  ...constantOperators,
+  ...movementOperators,
+  ...normalizationOperators,
+  ...powerOperators,
+  ...reshapeOperators,
+  ...resizeOperators,
+  ...shapeOperators,
+  ...sliceOperators,
+  ...unaryOperators,
+];
 
 export const qualifiedName = (domain: string, name: string): string =>
   domain === "" ? name : `${domain}.${name}`;

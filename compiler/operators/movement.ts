@@ -1,9 +1,32 @@
 /** Operators that only move elements. */
 
-import { invariant } from "../diagnostics.js";
+import { equalDims } from "../ir/dim.js";
 import { dtypes } from "../ir/dtype.js";
-import { elementCount, type TensorData, tensor } from "../ir/tensor.js";
+import { elementCount, forEachIndex, type TensorData, tensor } from "../ir/tensor.js";
+import { broadcastShapes } from "./broadcast.js";
 import { attribute, defineOperator, type NodeView, type Operator } from "./operator.js";
+import { broadcastStrides } from "./pointwise.js";
+import { shapeElements } from "./reshape.js";
+
+const everySince = (...versions: number[]) => versions.map((since) => ({ since }));
+
+/** A tensor whose element at some indices is that of `x` at the place that these strides give. */
+export function gatherStrided(
+  x: TensorData,
+  dims: readonly number[],
+  strides: readonly number[],
+  offset = 0,
+): TensorData {
+  const data = new dtypes[x.dtype].array(elementCount(dims));
+  forEachIndex(dims, (indices, at) => {
+    data[at] = x.data[indices.reduce((place, index, axis) => place + index * strides[axis]!, offset)]!;
+  });
+  return tensor(x.dtype, dims, data);
+}
+
+/** Row-major strides in elements. */
+export const rowMajorStrides = (dims: readonly number[]): number[] =>
+  dims.map((_, axis) => elementCount(dims.slice(axis + 1)));
 
 function permutation(context: NodeView<{ perm: { kind: "ints"; optional: true } }>): readonly number[] {
   const { rank } = context.input(0);
@@ -18,11 +41,12 @@ const Transpose = defineOperator({
   summary: "Permutes the dims.",
   inputs: ["data"],
   attributes: { perm: attribute.optional("ints") },
-  versions: [{ since: 1 }, { since: 13 }, { since: 21 }],
+  versions: everySince(1, 13, 21, 23, 24, 25),
   infer: (context) => {
     const { dtype, shape } = context.input(0);
     return [{ dtype, shape: permutation(context).map((axis) => shape[axis]!) }];
   },
+  elements: (context) => (context.input(0).rank <= 1 ? shapeElements(context) : null),
   view: (context, input) => {
     const perm = permutation(context);
     return {
@@ -41,26 +65,61 @@ const Transpose = defineOperator({
   evaluate: ({ input, attributes, outputs }) => {
     const x = input(0);
     const perm = attributes.perm ?? x.dims.map((_, i) => x.dims.length - 1 - i);
-    return [transpose(x, perm, outputs[0]!.dims)];
+    const strides = rowMajorStrides(x.dims);
+    return [
+      gatherStrided(
+        x,
+        outputs[0]!.dims,
+        perm.map((axis) => strides[axis]!),
+      ),
+    ];
   },
 });
 
-/** Row-major transposition: element i of the result lies at the permuted index of the source. */
-function transpose(x: TensorData, perm: readonly number[], dims: readonly number[]): TensorData {
-  const strides = x.dims.map((_, axis) => elementCount(x.dims.slice(axis + 1)));
-  const data = new dtypes[x.dtype].array(x.data.length);
-  invariant(elementCount(dims) === data.length, "a transposition keeps the number of elements");
-  let place = 0;
-  const walk = (axis: number, from: number): void => {
-    if (axis === dims.length) {
-      data[place++] = x.data[from]!;
-      return;
-    }
-    const stride = strides[perm[axis]!]!;
-    for (let i = 0; i < dims[axis]!; i++) walk(axis + 1, from + i * stride);
-  };
-  walk(0, 0);
-  return tensor(x.dtype, dims, data);
-}
+/** The importer keeps an Identity only where a graph output needs a name of its own. */
+const Identity = defineOperator({
+  name: "Identity",
+  summary: "The input itself.",
+  inputs: ["input"],
+  attributes: {},
+  versions: [1, 13, 14, 16, 19, 21, 23, 24, 25].map((since) => ({ since, upgrade: (_, [x]) => [x!] })),
+  infer: (context) => [{ dtype: context.input(0).dtype, shape: context.input(0).shape }],
+  elements: shapeElements,
+  view: (_, input) => input,
+  injective: (context, indices) => context.load(0, indices),
+  evaluate: ({ input }) => [input(0)],
+});
 
-export const movementOperators: readonly Operator[] = [Transpose];
+const Expand = defineOperator({
+  name: "Expand",
+  summary: "Repeats dims of one element, so that the tensor takes the shape that it broadcasts to.",
+  inputs: ["input", "shape"],
+  attributes: {},
+  versions: everySince(8, 13),
+  infer: (context) => {
+    const { dtype, shape } = context.input(0);
+    return [{ dtype, shape: broadcastShapes([shape, context.requireElements(1)], context) }];
+  },
+  view: (context, input) => {
+    const { shape } = context.node.outputs[0]!;
+    const lead = shape.length - input.shape.length;
+    const repeats = (axis: number) => axis < lead || !equalDims(input.shape[axis - lead]!, shape[axis]!);
+    const strides = shape.map((_, axis) => (repeats(axis) ? 0 : input.strides[axis - lead]!));
+    return { shape, offset: input.offset, strides };
+  },
+  injective: (context, indices) => {
+    const from = context.input(0).shape;
+    const { shape } = context.node.outputs[0]!;
+    const lead = shape.length - from.length;
+    const own = from.map((dim, axis) => {
+      return equalDims(dim, shape[axis + lead]!) ? indices[axis + lead]! : context.dim(0);
+    });
+    return context.load(0, own);
+  },
+  evaluate: ({ input, outputs }) => {
+    const { dims } = outputs[0]!;
+    return [gatherStrided(input(0), dims, broadcastStrides(input(0).dims, dims))];
+  },
+});
+
+export const movementOperators: readonly Operator[] = [Transpose, Identity, Expand];

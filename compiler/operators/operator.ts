@@ -18,6 +18,7 @@ import type { Attributes, AttributeValue, Node, TensorType, Value } from "../ir/
 import type { TensorData } from "../ir/tensor.js";
 import type { Expr } from "../loop/ir.js";
 import type { LoweringContext } from "../lowering/context.js";
+import type { Border } from "../lowering/scope.js";
 import type { Strided } from "../lowering/strided.js";
 import type { GraphBuilder } from "./builder.js";
 
@@ -60,7 +61,8 @@ const maker =
 
 export const attribute = {
   int: maker("int"),
-  float: maker("float"),
+  /** Attributes are float32 in a model, so their defaults are as well. */
+  float: (value: number) => maker("float")(Math.fround(value)),
   string: maker("string"),
   ints: maker("ints"),
   floats: maker("floats"),
@@ -99,6 +101,8 @@ export interface ElementContext<S extends AttributeSchema = AttributeSchema> ext
 export interface EvaluationContext<S extends AttributeSchema = AttributeSchema> {
   readonly attributes: AttributesOf<S>;
   readonly node: Node;
+  /** The node as inference sees it, for what both must agree on. */
+  readonly view: NodeView<S>;
   /** Null where the input is absent. */
   readonly inputs: readonly (TensorData | null)[];
   input(i: number): TensorData;
@@ -129,11 +133,22 @@ export interface OperatorVersion {
   readonly upgrade?: (b: GraphBuilder, inputs: (Value | null)[], view: ImportedNode) => Value[];
 }
 
-export interface ImportedNode {
-  readonly attributes: Readonly<Record<string, AttributeValue | undefined>>;
+/** A node on its way into the graph, as `upgrade` and `expand` see it. Attributes are complete. */
+export interface ImportedNode<S extends AttributeSchema = AttributeSchema> {
+  readonly attributes: AttributesOf<S>;
   readonly name: string;
   readonly outputCount: number;
-  fail(reason: string, hint?: string): never;
+  /** Raises an error that names the node; E_UNSUPPORTED unless another code is given. */
+  fail(reason: string, code?: "E_MODEL" | "E_SHAPE" | "E_UNSUPPORTED", hint?: string): never;
+}
+
+/** An old version with attributes of its own, typed for its rewrite to current operators. */
+export function oldVersion<const S extends AttributeSchema>(
+  since: number,
+  attributes: S,
+  upgrade: (b: GraphBuilder, inputs: (Value | null)[], view: ImportedNode<S>) => Value[],
+): OperatorVersion {
+  return { since, attributes, upgrade } as unknown as OperatorVersion;
 }
 
 export interface OperatorFacets<S extends AttributeSchema> {
@@ -149,7 +164,8 @@ export interface OperatorFacets<S extends AttributeSchema> {
   readonly infer: (context: NodeView<S>) => TensorType[];
   /** Elements of the first output as dims, for shape arithmetic. */
   readonly elements?: (context: NodeView<S>) => readonly Dim[] | null;
-  readonly evaluate?: (context: EvaluationContext<S>) => TensorData[];
+  /** Null where the result cannot be had exactly here (integers beyond 2^53): it is then left to run time. */
+  readonly evaluate?: (context: EvaluationContext<S>) => TensorData[] | null;
   /** Multiply-adds count two. */
   readonly flops?: (context: NodeView<S>) => number;
 
@@ -164,8 +180,10 @@ export interface OperatorFacets<S extends AttributeSchema> {
   readonly prologue?: boolean;
   /** Physical order of dims that the kernels want of each input and make of the output. */
   readonly layout?: (context: NodeView<S>) => LayoutWish;
+  /** Zeros that the kernels read around their first input, so that its producer can leave room for them. */
+  readonly border?: (context: NodeView<S>) => Border | null;
   /** For operators that only exist as others. */
-  readonly expand?: (b: GraphBuilder, inputs: (Value | null)[], view: ImportedNode) => Value[];
+  readonly expand?: (b: GraphBuilder, inputs: (Value | null)[], view: ImportedNode<S>) => Value[];
 }
 
 export type LayoutChoice = "row-major" | "channels-last" | "any";
@@ -182,6 +200,22 @@ export type Operator = Omit<OperatorFacets<AttributeSchema>, "domain"> & { reado
 /** Declares an operator. The attribute schema gives the types of `attributes` in every facet. */
 export function defineOperator<const S extends AttributeSchema>(facets: OperatorFacets<S>): Operator {
   return { domain: "", ...facets } as unknown as Operator;
+}
+
+type ExpansionFacets<S extends AttributeSchema> = Pick<
+  OperatorFacets<S>,
+  "name" | "domain" | "summary" | "inputs" | "attributes" | "versions"
+> & { readonly expand: NonNullable<OperatorFacets<S>["expand"]> };
+
+/** Declares an operator that is made of others when it is imported, so that no node of a graph ever has it. */
+export function defineExpansion<const S extends AttributeSchema>(facets: ExpansionFacets<S>): Operator {
+  const infer = () => {
+    throw new KilnError(
+      "E_INTERNAL",
+      `${facets.name} stands in a graph, where others should be in its place`,
+    );
+  };
+  return defineOperator<S>({ ...facets, infer });
 }
 
 // ---------------------------------------------------------------------------------------------- node view

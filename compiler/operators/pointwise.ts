@@ -1,9 +1,11 @@
 /** How pointwise operators are declared: by a formula on one element, and the same formula on numbers for folding. */
 
-import type { DType } from "../ir/dtype.js";
-import { dtypes } from "../ir/dtype.js";
-import { elementCount, type TensorData, tensor } from "../ir/tensor.js";
+import { type DType, dtypes, isBigInt } from "../ir/dtype.js";
+import { elementCount, forEachIndex, type TensorData, tensor } from "../ir/tensor.js";
+import { i32Constant, select } from "../loop/builder.js";
+import type { Expr } from "../loop/ir.js";
 import { broadcastShapes } from "./broadcast.js";
+import { decodeElements, encodeElement, isExact } from "./numbers.js";
 import {
   type AttributeSchema,
   defineOperator,
@@ -15,11 +17,20 @@ import {
   type PointwiseFacet,
 } from "./operator.js";
 
-interface PointwiseDeclaration<S extends AttributeSchema>
+export const floats: readonly DType[] = ["float32", "float64", "float16", "bfloat16"];
+export const signedIntegers: readonly DType[] = ["int8", "int16", "int32", "int64"];
+export const unsignedIntegers: readonly DType[] = ["uint8", "uint16", "uint32", "uint64"];
+export const integers: readonly DType[] = [...signedIntegers, ...unsignedIntegers];
+export const numeric: readonly DType[] = [...floats, ...integers];
+export const allTypes = Object.keys(dtypes) as readonly DType[];
+
+export interface PointwiseDeclaration<S extends AttributeSchema>
   extends Pick<OperatorFacets<S>, "name" | "domain" | "summary" | "inputs" | "attributes" | "elements"> {
   readonly versions: readonly (number | OperatorVersion)[];
   /** Element types of the first input that are taken. */
   readonly types: readonly DType[];
+  /** Checks the types of the other inputs; where absent, they must be that of the first. */
+  readonly operands?: (context: NodeView<S>) => void;
   /** Dtype of the result; that of the first input where absent. */
   readonly result?: (context: NodeView<S>) => DType;
   readonly emit: PointwiseFacet<S>["emit"];
@@ -27,14 +38,15 @@ interface PointwiseDeclaration<S extends AttributeSchema>
 }
 
 export function pointwise<const S extends AttributeSchema>(declaration: PointwiseDeclaration<S>): Operator {
-  const { versions, types, result, emit, evaluate, ...rest } = declaration;
+  const { versions, types, operands = sameTypes, result, emit, evaluate, ...rest } = declaration;
   return defineOperator<S>({
     ...rest,
     versions: versions.map((version) => (typeof version === "number" ? { since: version } : version)),
     infer: (context) => {
-      const inputs = context.node.inputs.map((_, i) => context.input(i));
-      const first = inputs[0]!.dtype;
+      const inputs = Array.from({ length: context.inputCount }, (_, i) => context.input(i));
+      const first = context.input(0).dtype;
       if (!types.includes(first)) context.fail(`does not take ${first}`, "E_UNSUPPORTED");
+      operands(context);
       const shape = broadcastShapes(
         inputs.map((input) => input.shape),
         context,
@@ -42,35 +54,51 @@ export function pointwise<const S extends AttributeSchema>(declaration: Pointwis
       return [{ dtype: result === undefined ? first : result(context), shape }];
     },
     pointwise: { emit, evaluate },
-    evaluate: (context) => [evaluateElements(context, evaluate)],
+    evaluate: (context) => {
+      const data = evaluateElements(context, evaluate);
+      return data === null ? null : [data];
+    },
   });
 }
 
-/** Applies a formula on numbers to broadcast tensors. */
+function sameTypes(context: NodeView): void {
+  const first = context.input(0).dtype;
+  for (let i = 1; i < context.inputCount; i++) {
+    const { dtype } = context.input(i);
+    if (dtype !== first) context.fail(`combines ${first} and ${dtype}`);
+  }
+}
+
+/** A condition as the element of a bool tensor: 1 or 0. */
+export const booleanElement = (condition: Expr): Expr => select(condition, i32Constant(1), i32Constant(0));
+
+/** Applies a formula on numbers to broadcast tensors; null where integers do not fit numbers. */
 function evaluateElements<S extends AttributeSchema>(
   context: EvaluationContext<S>,
   formula: PointwiseFacet<S>["evaluate"],
-): TensorData {
+): TensorData | null {
   const { dtype, dims } = context.outputs[0]!;
   const data = new dtypes[dtype].array(elementCount(dims));
-  const operands = context.inputs.map((input) => ({
-    data: input!.data,
-    strides: broadcastStrides(input!.dims, dims),
+  const tensors = context.inputs.map((_, i) => context.input(i));
+  if (!tensors.every(isExact)) return null;
+  const operands = tensors.map((input) => ({
+    elements: decodeElements(input),
+    strides: broadcastStrides(input.dims, dims),
   }));
-  const scope = { attributes: context.attributes, dtypes: context.inputs.map((input) => input!.dtype) };
-  const big = data instanceof BigInt64Array || data instanceof BigUint64Array;
-  const indices = new Array<number>(dims.length).fill(0);
+  const scope = { attributes: context.attributes, dtypes: tensors.map((input) => input.dtype) };
+  const big = isBigInt(dtype);
   const args = new Array<number>(operands.length);
-  for (let i = 0; i < data.length; i++) {
+  let exact = true;
+  forEachIndex(dims, (indices, at) => {
     for (let j = 0; j < operands.length; j++) {
-      const { data: elements, strides } = operands[j]!;
-      args[j] = Number(elements[indices.reduce((sum, index, axis) => sum + index * strides[axis]!, 0)]);
+      const { elements, strides } = operands[j]!;
+      args[j] = elements[indices.reduce((sum, index, axis) => sum + index * strides[axis]!, 0)]!;
     }
     const value = formula(args, scope);
-    data[i] = big ? BigInt(value) : value;
-    advance(indices, dims);
-  }
-  return tensor(dtype, dims, data);
+    if (big && !Number.isSafeInteger(value)) exact = false;
+    else data[at] = encodeElement(dtype, value);
+  });
+  return exact ? tensor(dtype, dims, data) : null;
 }
 
 /** Strides with which a row-major tensor is read as if it had the broadcast shape. */
@@ -82,13 +110,4 @@ export function broadcastStrides(dims: readonly number[], result: readonly numbe
     stride *= dims[axis]!;
   }
   return strides;
-}
-
-/** Steps row-major indices to the next element. */
-export function advance(indices: number[], dims: readonly number[]): void {
-  for (let axis = dims.length - 1; axis >= 0; axis--) {
-    indices[axis] = indices[axis]! + 1;
-    if (indices[axis]! < dims[axis]!) return;
-    indices[axis] = 0;
-  }
 }

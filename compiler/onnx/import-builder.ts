@@ -1,0 +1,138 @@
+/**
+ * The builder that the importer makes nodes with. It computes at once what later nodes' shapes may depend on: nodes of
+ * constants, and integers that shape arithmetic knows.
+ */
+
+import { KilnError } from "../diagnostics.js";
+import { type Dim, isStatic, productOfDims } from "../ir/dim.js";
+import { dtypes } from "../ir/dtype.js";
+import {
+  type Attributes,
+  byteLength,
+  constantValue,
+  type Graph,
+  type Node,
+  type Value,
+} from "../ir/graph.js";
+import { type TensorData, tensorOf } from "../ir/tensor.js";
+import type { Limits } from "../limits.js";
+import { GraphBuilder } from "../operators/builder.js";
+import { evaluateNode } from "../operators/evaluate.js";
+import { findOperator } from "../operators/index.js";
+import type { ImportedNode, Operator } from "../operators/operator.js";
+
+/** Floats beyond this many elements are data rather than parameters of shapes: folding them is a pass of its own. */
+const SMALL = 4096;
+
+export class ImportBuilder extends GraphBuilder {
+  private readonly names: NameTable;
+  private remainingBytes: number;
+  /** Values made since `begin`, which may still be given another name. */
+  private fresh = new Set<Value>();
+
+  constructor(
+    graph: Graph,
+    names: NameTable,
+    private readonly limits: Limits,
+  ) {
+    super(graph, findOperator, undefined, (hint) => names.derive(hint));
+    this.names = names;
+    this.remainingBytes = limits.foldedBytes;
+  }
+
+  /** Nodes made from here on come from this ONNX node. */
+  begin(node: string, firstOutput: string): void {
+    this.origin = { name: firstOutput, source: [node] };
+    this.fresh = new Set();
+  }
+
+  /** Gives a value made since `begin` the name that the model has for it. */
+  adopt(value: Value, name: string): void {
+    if (this.fresh.delete(value)) value.name = this.names.claim(name);
+  }
+
+  /** See `GraphBuilder.importedNode`; here for the importer's upgrades. */
+  describe(
+    schema: Pick<Operator, "attributes">,
+    name: string,
+    given: Attributes,
+    outputs: number,
+  ): ImportedNode {
+    return this.importedNode(schema, name, given, outputs);
+  }
+
+  override constant(data: TensorData): Value {
+    const value = super.constant(data);
+    this.fresh.add(value);
+    return value;
+  }
+
+  protected override add(operator: Operator, node: Node): Value[] {
+    this.checkSizes(node);
+    const folded = this.fold(operator, node);
+    const values =
+      folded?.map((data, i) => constantValue(node.outputs[i]!.name, data)) ?? super.add(operator, node);
+    for (const value of values) this.fresh.add(value);
+    return values;
+  }
+
+  private checkSizes(node: Node): void {
+    for (const { name, shape } of node.outputs) {
+      const count = productOfDims(shape);
+      if (!isStatic(count) || count <= this.limits.tensorElements) continue;
+      const [source] = this.origin.source;
+      const reason = `"${name}" has ${count} elements, more than the limit of ${this.limits.tensorElements}`;
+      throw new KilnError("E_LIMIT", reason, {
+        operator: node.operator,
+        ...(source !== undefined && { node: source }),
+      });
+    }
+  }
+
+  private fold(operator: Operator, node: Node): TensorData[] | null {
+    const known = node.outputs.length === 1 ? knownElements(node.outputs[0]!) : null;
+    if (known !== null) return [known];
+    if (!node.outputs.every(isShapeLike)) return null;
+    const results = evaluateNode(operator, node, this.remainingBytes);
+    if (results !== null) this.remainingBytes -= results.reduce((sum, { data }) => sum + data.byteLength, 0);
+    return results;
+  }
+}
+
+/** The value as a constant, where shape arithmetic found all its elements to be numbers. */
+function knownElements({ elements, dtype, shape }: Value): TensorData | null {
+  if (elements === null || !elements.every(isStatic) || !shape.every(isStatic)) return null;
+  return tensorOf(dtype, shape, elements);
+}
+
+function isShapeLike({ type }: Value): boolean {
+  if (!type.shape.every((dim: Dim) => isStatic(dim))) return false;
+  const isInteger = dtypes[type.dtype].kind !== "float";
+  return isInteger || byteLength(type) <= SMALL * dtypes[type.dtype].bytes;
+}
+
+/** Names of values: those of the model are kept, all others are made different from them. */
+export class NameTable {
+  private readonly taken = new Set<string>();
+  private readonly counters = new Map<string, number>();
+
+  /** @param reserved names that only the values of the model's main graph may have */
+  constructor(private readonly reserved: ReadonlySet<string>) {}
+
+  /** The name itself for the first who asks for it. */
+  claim(name: string): string {
+    if (this.taken.has(name)) return this.derive(name);
+    this.taken.add(name);
+    return name;
+  }
+
+  derive(hint: string): string {
+    let count = this.counters.get(hint) ?? 0;
+    let name: string;
+    do name = `${hint}.${count++}`;
+    while (this.taken.has(name) || this.reserved.has(name));
+    this.counters.set(hint, count);
+    this.taken.add(name);
+    return name;
+  }
+}

@@ -1,0 +1,260 @@
+/**
+ * A decoded ONNX model -> Graph IR.
+ *
+ * Every node is looked up in the registry of operators, brought to the operator's current form (`upgrade`, `expand`)
+ * and appended with inferred types. What is known while that happens is used at once: initializers and `Constant` nodes
+ * are constants, shape arithmetic is folded, and of an `If` whose condition is known the branch taken is put in its
+ * place. Nodes that cannot be compiled are collected and raised together.
+ */
+
+import { KilnError, UnsupportedModelError, type UnsupportedNode } from "../diagnostics.js";
+import { constantValue, Graph, Value } from "../ir/graph.js";
+import type { Limits } from "../limits.js";
+import { findOperator, qualifiedName } from "../operators/index.js";
+import type { Operator, OperatorVersion } from "../operators/operator.js";
+import { convertAttributes } from "./import-attributes.js";
+import { ImportBuilder, NameTable } from "./import-builder.js";
+import { constantOf } from "./import-constant.js";
+import { type InputSizes, inputTypes } from "./import-inputs.js";
+import type { OnnxGraph, OnnxModel, OnnxNode, OnnxTensor } from "./model.js";
+
+export interface ImportOptions extends InputSizes {
+  readonly limits: Limits;
+}
+
+/**
+ * The model as a graph, its dims bound as far as sizes are given.
+ * @throws KilnError
+ *  - E_UNSUPPORTED (UnsupportedModelError): nodes that Kiln cannot compile, all of them
+ *  - E_MODEL, E_SHAPE: the model contradicts the specification, or its shapes do not fit
+ *  - E_INPUT: the sizes given do not fit the model
+ *  - E_LIMIT: a tensor is too large
+ */
+export function importModel(model: OnnxModel, options: ImportOptions): Graph {
+  const importer = new Importer(model, options);
+  const graph = importer.run();
+  if (importer.unsupported.length > 0) throw new UnsupportedModelError(importer.unsupported);
+  return graph;
+}
+
+/** The nodes that `importModel` would refuse; other errors are raised as there. */
+export function checkModel(model: OnnxModel, options: ImportOptions): UnsupportedNode[] {
+  const importer = new Importer(model, options);
+  importer.run();
+  return importer.unsupported;
+}
+
+/**
+ * Stands for a value that cannot be had. Where a reason is given, the first node that uses the value is reported with
+ * it; else the cause is reported already.
+ */
+class Unknown {
+  constructor(readonly reason?: string) {}
+}
+
+const reported = new Unknown();
+
+/** Values by name, those of outer graphs included. */
+class Scope {
+  private readonly values = new Map<string, Value | Unknown>();
+
+  constructor(private readonly outer?: Scope) {}
+
+  get(name: string): Value | Unknown | undefined {
+    return this.values.get(name) ?? this.outer?.get(name);
+  }
+
+  set(name: string, value: Value | Unknown): void {
+    this.values.set(name, value);
+  }
+}
+
+class Importer {
+  readonly unsupported: UnsupportedNode[] = [];
+  private readonly graph: Graph;
+  private readonly names: NameTable;
+  private readonly builder: ImportBuilder;
+
+  constructor(
+    private readonly model: OnnxModel,
+    private readonly options: ImportOptions,
+  ) {
+    this.graph = new Graph(model.graph.name || "model");
+    this.names = new NameTable(namesOf(model.graph));
+    this.builder = new ImportBuilder(this.graph, this.names, options.limits);
+  }
+
+  run(): Graph {
+    const { graph: source } = this.model;
+    const scope = new Scope();
+    this.importInputs(scope);
+    this.importNodes(source, scope);
+    for (const { name } of source.outputs) {
+      const value = scope.get(name);
+      if (value instanceof Value) this.graph.outputs.push(this.output(value, name));
+      else if (value?.reason !== undefined) this.report(name, "graph output", value.reason);
+    }
+    return this.graph;
+  }
+
+  private importInputs(scope: Scope): void {
+    const { inputs } = this.model.graph;
+    const types = inputTypes(inputs, this.options);
+    inputs.forEach(({ name }, i) => {
+      const input = types[i]!;
+      if ("reason" in input) {
+        this.report(name, "graph input", input.reason);
+        scope.set(name, reported);
+        return;
+      }
+      const value = new Value(this.names.claim(name), input.type);
+      this.graph.inputs.push(value);
+      scope.set(name, value);
+    });
+  }
+
+  private importNodes(source: OnnxGraph, scope: Scope): void {
+    for (const [name, tensor] of source.initializers) scope.set(name, this.constant(name, tensor));
+    for (const node of source.nodes) this.importNode(node, scope);
+  }
+
+  private constant(name: string, tensor: OnnxTensor): Value | Unknown {
+    if (tensor.dtype === "string") return new Unknown("tensors of strings are not supported");
+    return constantValue(this.names.claim(name), tensor as Exclude<OnnxTensor, { dtype: "string" }>);
+  }
+
+  private importNode(node: OnnxNode, scope: Scope): void {
+    try {
+      const results = this.convert(node, scope);
+      node.outputs.forEach((name, i) => {
+        if (name !== "") scope.set(name, results === reported ? reported : (results as Value[])[i]!);
+      });
+    } catch (error) {
+      if (!(error instanceof KilnError) || error.code !== "E_UNSUPPORTED") throw error;
+      this.reportNode(node, reasonOf(error));
+      for (const name of node.outputs) if (name !== "") scope.set(name, reported);
+    }
+  }
+
+  /** The values of the node's outputs, or `reported` where an input is missing for a reason already reported. */
+  private convert(node: OnnxNode, scope: Scope): Value[] | Unknown {
+    if (node.domain === "" && node.opType === "Constant") {
+      const value = this.constant(node.outputs[0]!, constantOf(node));
+      return value instanceof Value ? [value] : unsupported(value.reason!);
+    }
+    const isBranch = node.domain === "" && node.opType === "If";
+    const found = isBranch ? null : findVersion(node);
+    const inputs: (Value | null)[] = [];
+    for (const name of node.inputs) {
+      const value = name === "" ? null : scope.get(name);
+      if (value === undefined) throw modelError(node, `input "${name}" is not defined`);
+      if (value === reported) return reported;
+      if (value instanceof Unknown) unsupported(value.reason!);
+      inputs.push(value);
+    }
+    return found === null ? this.inlineBranch(node, inputs, scope) : this.append(node, inputs, found);
+  }
+
+  private append(node: OnnxNode, inputs: (Value | null)[], { operator, version }: Found): Value[] {
+    const attributes = convertAttributes(node, operator, version);
+    const name = qualifiedName(node.domain, node.opType);
+    const outputs = node.outputs.findLastIndex((output) => output !== "") + 1;
+    const { builder } = this;
+    builder.begin(node.name, node.outputs.find((output) => output !== "") ?? node.name);
+    let results: Value[];
+    if (version.upgrade === undefined) results = builder.ops(name, inputs, attributes, outputs);
+    else {
+      const schema = { attributes: version.attributes ?? operator.attributes };
+      results = version.upgrade(builder, inputs, builder.describe(schema, name, attributes, outputs));
+    }
+    if (results.length < outputs) throw modelError(node, `has no output ${results.length}`);
+    node.outputs.forEach((output, i) => {
+      if (output !== "") builder.adopt(results[i]!, output);
+    });
+    return results;
+  }
+
+  /** An `If` whose condition is known: the nodes of the branch taken, in its place. */
+  private inlineBranch(node: OnnxNode, inputs: (Value | null)[], scope: Scope): Value[] | Unknown {
+    const condition = inputs[0]?.constant?.data[0];
+    if (condition === undefined) unsupported("its condition is not known at compile time");
+    const name = condition ? "then_branch" : "else_branch";
+    const branch = node.attributes.get(name);
+    if (branch?.kind !== "graph") throw modelError(node, `attribute ${name} is not a graph`);
+    const inner = new Scope(scope);
+    this.importNodes(branch.value, inner);
+    const results = branch.value.outputs.map((output) => inner.get(output.name));
+    if (results.length < node.outputs.length) throw modelError(node, `${name} has too few outputs`);
+    const strings = results.find((result) => result instanceof Unknown && result.reason !== undefined);
+    if (strings !== undefined) unsupported((strings as Unknown).reason!);
+    return results.every((result) => result instanceof Value) ? (results as Value[]) : reported;
+  }
+
+  /** Outputs keep the names they have in the model, even where another name already stands for the same value. */
+  private output(value: Value, name: string): Value {
+    if (value.name === name) return value;
+    const { outputs } = this.graph.append({
+      operator: "Identity",
+      inputs: [value],
+      types: [value.type],
+      names: [this.names.claim(name)],
+      source: value.producer?.source ?? [],
+    });
+    return outputs[0]!;
+  }
+
+  private report(node: string, operator: string, reason: string): void {
+    const opset = this.model.opsetImports.get("") ?? 0;
+    this.unsupported.push({ node, operator, domain: "", opset, reason });
+  }
+
+  private reportNode(node: OnnxNode, reason: string): void {
+    const { name, opType, domain, opset } = node;
+    this.unsupported.push({ node: name, operator: opType, domain, opset, reason });
+  }
+}
+
+interface Found {
+  readonly operator: Operator;
+  readonly version: OperatorVersion;
+}
+
+/** The operator of a node in the version that its opset means, or E_UNSUPPORTED. */
+function findVersion(node: OnnxNode): Found {
+  const operator = findOperator(qualifiedName(node.domain, node.opType));
+  if (operator === undefined) {
+    const isLoop = node.domain === "" && (node.opType === "Loop" || node.opType === "Scan");
+    const domain = node.domain === "" ? "" : ` of domain ${node.domain}`;
+    return unsupported(isLoop ? "loops are not supported" : `the operator${domain} is not supported`);
+  }
+  let version: OperatorVersion | undefined;
+  for (const candidate of operator.versions) {
+    if (candidate.since <= node.opset && candidate.since >= (version?.since ?? 0)) version = candidate;
+  }
+  if (version === undefined) {
+    const first = Math.min(...operator.versions.map(({ since }) => since));
+    return unsupported(`the operator is supported from opset ${first} on`);
+  }
+  return { operator, version };
+}
+
+/** Names of the main graph, which are those that users know. */
+function namesOf(graph: OnnxGraph): Set<string> {
+  const given = [...graph.inputs.map(({ name }) => name), ...graph.initializers.keys()];
+  return new Set([...given, ...graph.nodes.flatMap(({ outputs }) => outputs)]);
+}
+
+/** What the error says, without the place: the report names the node itself. */
+function reasonOf({ code, message, place }: KilnError): string {
+  const { hint, ...where } = place;
+  const prefix = new KilnError(code, "", where).message;
+  const [reason] = message.slice(prefix.length).split("\n  hint: ") as [string];
+  return hint === undefined ? reason : `${reason} (${hint})`;
+}
+
+const modelError = (node: OnnxNode, reason: string): KilnError =>
+  new KilnError("E_MODEL", reason, { node: node.name, operator: node.opType });
+
+function unsupported(reason: string): never {
+  throw new KilnError("E_UNSUPPORTED", reason);
+}

@@ -1,0 +1,204 @@
+/** Slice, and Split as slices. */
+
+import {
+  addDims,
+  ceilDivDims,
+  type Dim,
+  isStatic,
+  maxDims,
+  minDims,
+  multiplyDims,
+  printDim,
+  subtractDims,
+} from "../ir/dim.js";
+import type { Value } from "../ir/graph.js";
+import { add, mul } from "../loop/builder.js";
+import { normaliseAxes } from "./axes.js";
+import type { GraphBuilder } from "./builder.js";
+import { gatherStrided, rowMajorStrides } from "./movement.js";
+import {
+  attribute,
+  defineExpansion,
+  defineOperator,
+  elementsOf,
+  type ImportedNode,
+  type NodeView,
+  type Operator,
+  oldVersion,
+} from "./operator.js";
+import { shapeElements } from "./reshape.js";
+
+/** What is taken of one axis. */
+interface Range {
+  readonly start: Dim;
+  readonly step: number;
+  readonly count: Dim;
+}
+
+type SliceView = Pick<NodeView, "fail" | "requireElements" | "optional" | "input">;
+
+/** The range of every axis, those that are not sliced included. */
+function rangesOf(context: SliceView): Range[] {
+  const { shape, rank } = context.input(0);
+  const [starts, ends] = [context.requireElements(1), context.requireElements(2)];
+  const given = (i: number) => (context.optional(i) === null ? null : context.requireElements(i).map(Number));
+  const axes = (given(3) ?? starts.map((_, i) => i)).map((axis) => normaliseAxes([axis], rank, context)[0]!);
+  const steps = given(4) ?? starts.map(() => 1);
+  if (ends.length !== starts.length || axes.length !== starts.length || steps.length !== starts.length) {
+    context.fail("starts, ends, axes and steps differ in length", "E_SHAPE");
+  }
+  if (new Set(axes).size !== axes.length) context.fail(`axes [${axes}] name a dim twice`);
+  return shape.map((dim, axis) => {
+    const i = axes.indexOf(axis);
+    if (i < 0) return { start: 0, step: 1, count: dim };
+    const step = steps[i]!;
+    if (step === 0) context.fail("a step is 0");
+    return rangeOf(dim, starts[i]!, ends[i]!, step, context);
+  });
+}
+
+/** Negative bounds count from the end; what then lies outside is brought to the nearest place inside. */
+function rangeOf(dim: Dim, start: Dim, end: Dim, step: number, context: Pick<NodeView, "fail">): Range {
+  const last = step > 0 ? dim : subtractDims(dim, 1);
+  const place = (bound: Dim, first: number): Dim => {
+    if (!isStatic(bound)) return minDims(requireNonNegative(bound, context), last);
+    if (bound >= BEYOND) return last;
+    if (bound <= -BEYOND) return first;
+    return minDims(maxDims(bound < 0 ? addDims(dim, bound) : bound, first), last);
+  };
+  const [from, to] = [place(start, 0), place(end, step > 0 ? 0 : -1)];
+  const length = step > 0 ? subtractDims(to, from) : subtractDims(from, to);
+  return { start: from, step, count: maxDims(0, ceilDivDims(length, Math.abs(step))) };
+}
+
+/** Bounds of at least this size stand for the end itself, whatever the dim. */
+const BEYOND = 2 ** 31 - 1;
+
+/** Whether a bound counts from the end must be known; polynomials without a minus are sizes. */
+function requireNonNegative(bound: Dim, context: Pick<NodeView, "fail">): Dim {
+  const mayBeNegative =
+    !isStatic(bound) && (bound.constant < 0 || bound.terms.some((term) => term.coefficient < 0));
+  if (mayBeNegative)
+    context.fail(`whether the bound ${printDim(bound)} is negative is unknown`, "E_UNSUPPORTED");
+  return bound;
+}
+
+const Slice = defineOperator({
+  name: "Slice",
+  summary: "Every step-th element between two bounds, on any of the axes.",
+  inputs: ["data", "starts", "ends", "axes?", "steps?"],
+  attributes: {},
+  versions: [
+    oldVersion(
+      1,
+      {
+        axes: attribute.optional("ints"),
+        ends: attribute.required("ints"),
+        starts: attribute.required("ints"),
+      },
+      (b, [x], { attributes: { starts, ends, axes } }) => [
+        b.op("Slice", [x!, b.ints(starts), b.ints(ends), axes === undefined ? null : b.ints(axes)]),
+      ],
+    ),
+    ...[10, 11, 13].map((since) => ({ since })),
+  ],
+  infer: (context) => {
+    const { dtype } = context.input(0);
+    return [{ dtype, shape: rangesOf(context).map(({ count }) => count) }];
+  },
+  elements: (context) => {
+    const elements = context.input(0).rank === 1 ? shapeElements(context) : null;
+    const [range] = rangesOf(context);
+    if (elements === null || !isStatic(range!.start) || !isStatic(range!.count)) return null;
+    const { start, step, count } = range as Range & { start: number; count: number };
+    return Array.from({ length: count }, (_, i) => elements[start + i * step]!);
+  },
+  view: (context, input) => {
+    const ranges = rangesOf(context);
+    // Memory is walked upwards from where a buffer starts: what runs backwards is read element by element instead.
+    if (ranges.some(({ step }) => step < 0)) return null;
+    const offsets = ranges.map(({ start }, axis) => multiplyDims(start, input.strides[axis]!));
+    return {
+      shape: ranges.map(({ count }) => count),
+      offset: offsets.reduce(addDims, input.offset),
+      strides: ranges.map(({ step }, axis) => multiplyDims(input.strides[axis]!, step)),
+    };
+  },
+  injective: (context, indices) =>
+    context.load(
+      0,
+      rangesOf(context).map(({ start, step }, axis) => add(mul(indices[axis]!, step), context.dim(start))),
+    ),
+  evaluate: (context) => {
+    const x = context.input(0);
+    const strides = rowMajorStrides(x.dims);
+    const ranges = rangesOf(context.view);
+    const offset = ranges.reduce((sum, { start }, axis) => sum + Number(start) * strides[axis]!, 0);
+    const steps = ranges.map(({ step }, axis) => step * strides[axis]!);
+    return [gatherStrided(x, context.outputs[0]!.dims, steps, offset)];
+  },
+});
+
+/** The pieces of a split, as slices: each is seen in place, whoever reads it. */
+function split(b: GraphBuilder, x: Value, sizes: readonly number[] | null, view: SplitNode): Value[] {
+  const [axis] = normaliseAxes([view.attributes.axis], x.rank, failing(view)) as [number];
+  const dim = x.shape[axis]!;
+  const parts = sizes ?? equalParts(dim, view);
+  const total = parts.reduce((sum, size) => sum + size, 0);
+  if (isStatic(dim) && total !== dim) {
+    view.fail(`parts of [${parts}] do not make up ${dim} elements on axis ${axis}`, "E_SHAPE");
+  }
+  let end = 0;
+  return parts.slice(0, view.outputCount).map((size) => {
+    const start = end;
+    end += size;
+    return b.op("Slice", [x, b.ints([start]), b.ints([end]), b.ints([axis])]);
+  });
+}
+
+type SplitNode = ImportedNode<{ axis: { kind: "int"; optional: false; default: number } }>;
+
+/** As many equal parts as there are outputs; the last one may be smaller. */
+function equalParts(dim: Dim, view: SplitNode): number[] {
+  const count = (view.attributes as { num_outputs?: number }).num_outputs ?? view.outputCount;
+  if (!isStatic(dim)) view.fail(`splits a dim of ${printDim(dim)} elements into ${count} equal parts`);
+  if (count < 1) view.fail(`splits into ${count} parts`, "E_MODEL");
+  const size = Math.ceil(dim / count);
+  return Array.from({ length: count }, (_, i) => Math.max(0, Math.min(size, dim - i * size)));
+}
+
+/** The size of each part from an input. */
+function partsOf(value: Value | null | undefined, view: SplitNode): number[] | null {
+  if (value === null || value === undefined) return null;
+  const sizes = elementsOf(value);
+  if (!sizes?.every(isStatic)) view.fail("the sizes of the parts must be known at compile time");
+  return [...sizes];
+}
+
+const failing = (view: SplitNode): Pick<NodeView, "fail"> => ({
+  fail: (reason, code = "E_MODEL", hint) => view.fail(reason, code, hint),
+});
+
+const splitByAttribute = (since: number) =>
+  oldVersion(since, { axis: attribute.int(0), split: attribute.optional("ints") }, (b, [x], view) =>
+    split(b, x!, view.attributes.split ?? null, view),
+  );
+
+const Split = defineExpansion({
+  name: "Split",
+  summary: "Cuts a tensor along an axis, into parts of given sizes or equal ones.",
+  inputs: ["input", "split?"],
+  attributes: { axis: attribute.int(0), num_outputs: attribute.optional("int") },
+  versions: [
+    oldVersion(1, { axis: attribute.int(0), split: attribute.optional("ints") }, (b, [x, sizes], view) =>
+      split(b, x!, view.attributes.split ?? partsOf(sizes, view), view),
+    ),
+    splitByAttribute(2),
+    splitByAttribute(11),
+    { since: 13, attributes: { axis: attribute.int(0) } },
+    { since: 18 },
+  ],
+  expand: (b, [x, sizes], view) => split(b, x!, partsOf(sizes, view), view),
+});
+
+export const sliceOperators: readonly Operator[] = [Slice, Split];
