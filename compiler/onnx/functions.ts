@@ -16,7 +16,7 @@ import {
   subgraphs,
 } from "./model.js";
 
-/** What names and operands may add up to for each node that the limits allow: long names multiply too. */
+/** What names and other lists may add up to for each node that the limits allow: they multiply as nodes do. */
 const CHARACTERS_PER_NODE = 1024;
 const OPERANDS_PER_NODE = 64;
 
@@ -86,6 +86,8 @@ interface Call {
 
 class Inliner {
   private readonly used = new Set<string>();
+  /** Graphs and functions around the nodes that are being expanded. */
+  private depth = 0;
   private nodes = 0;
   private operands = 0;
   private characters = 0;
@@ -101,13 +103,15 @@ class Inliner {
   /** The graph with the calls in it, and in its subgraphs, expanded; `stack` has the functions around it. */
   expandGraph(graph: OnnxGraph, stack: readonly OnnxFunction[]): OnnxGraph {
     const expanded: OnnxNode[] = [];
+    this.enter();
     this.expandAll(graph.nodes, stack, expanded);
+    this.depth--;
     return { ...graph, nodes: expanded };
   }
 
   private expandAll(nodes: readonly OnnxNode[], stack: readonly OnnxFunction[], expanded: OnnxNode[]): void {
     for (const [index, original] of nodes.entries()) {
-      this.spend(original);
+      this.spend(1, original.inputs, original.outputs);
       const node = mapGraphs(original, (inner) => this.expandGraph(inner, stack));
       const fn = this.functions.get(keyOf(node.domain, node.opType, node.overload));
       if (fn === undefined) {
@@ -118,12 +122,11 @@ class Inliner {
         const chain = [...stack.slice(stack.indexOf(fn)), fn].map(label).join(" calls ");
         throw new KilnError("E_MODEL", `a function calls itself: ${chain}`);
       }
-      if (stack.length >= this.limits.nesting) {
-        throw new KilnError("E_LIMIT", `functions nested deeper than ${this.limits.nesting}`);
-      }
       const name = node.name !== "" ? node.name : `${node.opType}_${index}`;
       const body = this.body({ node, fn, name, place: { node: name, operator: label(fn) } });
+      this.enter();
       this.expandAll(body, [...stack, fn], expanded);
+      this.depth--;
     }
   }
 
@@ -134,6 +137,7 @@ class Inliner {
       const counts = `${node.inputs.length} inputs and ${node.outputs.length} outputs`;
       throw new KilnError("E_MODEL", `the call has ${counts}, more than the function`, place);
     }
+    this.spend(0, fn.inputs, fn.outputs);
     const names = new Names(call);
     for (const [i, input] of fn.inputs.entries()) {
       if (names.has(input)) throw new KilnError("E_MODEL", `two inputs are named "${input}"`, place);
@@ -169,6 +173,7 @@ class Inliner {
 
   private instantiate(node: OnnxNode, index: number, names: Names): OnnxNode {
     const { call } = names;
+    this.spend(0, { length: node.attributes.size });
     // Graphs of the body are renamed with it; graphs that the call passes in are in the caller's names already.
     const renamed = mapGraphs(node, (graph) => this.instantiateGraph(graph, names));
     return {
@@ -181,6 +186,7 @@ class Inliner {
   }
 
   private instantiateGraph(graph: OnnxGraph, outer: Names): OnnxGraph {
+    this.spend(0, graph.outputs, graph.valueInfo);
     const names = new Names(outer.call, outer);
     const values = [
       ...graph.inputs.map(({ name }) => name),
@@ -224,11 +230,18 @@ class Inliner {
     return name;
   }
 
-  private spend(node: OnnxNode): void {
-    this.nodes++;
-    this.operands += node.inputs.length + node.outputs.length;
-    const { nodes } = this.limits;
-    if (this.nodes > nodes || this.operands > nodes * OPERANDS_PER_NODE) throw this.tooLarge();
+  private enter(): void {
+    if (++this.depth > this.limits.nesting) {
+      throw new KilnError("E_LIMIT", `functions and graphs nested deeper than ${this.limits.nesting}`);
+    }
+  }
+
+  /** Counts a node, or the lists that an expansion goes through, so that neither can multiply without bound. */
+  private spend(nodes: number, ...lists: readonly { readonly length: number }[]): void {
+    this.nodes += nodes;
+    for (const { length } of lists) this.operands += length;
+    const limit = this.limits.nodes;
+    if (this.nodes > limit || this.operands > limit * OPERANDS_PER_NODE) throw this.tooLarge();
   }
 
   private tooLarge(): KilnError {

@@ -18,3 +18,9 @@ export async function expectError(
   expect(`${actual}: ${text}`).toContain(`${code}:`);
   if (message !== undefined) expect(text).toMatch(message);
 }
+
+/** Milliseconds of processor time since `start`, an earlier result of this function: other load does not count. */
+export function cpuTime(start = 0): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1000 - start;
+}
