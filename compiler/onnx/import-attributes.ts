@@ -2,9 +2,9 @@
 
 import { KilnError } from "../diagnostics.js";
 import type { Attributes, AttributeValue } from "../ir/graph.js";
-import type { TensorData } from "../ir/tensor.js";
 import type { AttributeSchema, Operator, OperatorVersion } from "../operators/operator.js";
 import { type OnnxAttribute, type OnnxNode, saturate } from "./model.js";
+import { numeric } from "./tensor.js";
 
 /** Left over from ONNX's first versions; they never meant anything to the result. */
 const ignored: ReadonlySet<string> = new Set(["consumed_inputs"]);
@@ -42,15 +42,10 @@ function convertAttribute(node: OnnxNode, name: string, attribute: OnnxAttribute
     case "strings":
       return attribute.value;
     case "tensor":
-      return numericTensor(attribute.value) ?? fail(node, `attribute ${name} holds strings`, "E_UNSUPPORTED");
+      return numeric(attribute.value, `attribute ${name}`);
     default:
       return fail(node, `attribute ${name} of kind ${attribute.kind}`, "E_UNSUPPORTED");
   }
-}
-
-/** The tensor, or null where its elements are strings. */
-export function numericTensor(value: Extract<OnnxAttribute, { kind: "tensor" }>["value"]): TensorData | null {
-  return value.dtype === "string" ? null : (value as TensorData);
 }
 
 function describeUnknown(name: string, node: OnnxNode, operator: Operator): string {

@@ -8,15 +8,15 @@
  */
 
 import { KilnError, UnsupportedModelError, type UnsupportedNode } from "../diagnostics.js";
-import { constantValue, Graph, Value } from "../ir/graph.js";
+import { constantValue as constantFrom, Graph, Value } from "../ir/graph.js";
 import type { Limits } from "../limits.js";
 import { findOperator, qualifiedName } from "../operators/index.js";
 import type { Operator, OperatorVersion } from "../operators/operator.js";
 import { convertAttributes } from "./import-attributes.js";
 import { ImportBuilder, NameTable } from "./import-builder.js";
-import { constantOf } from "./import-constant.js";
 import { type InputSizes, inputTypes } from "./import-inputs.js";
 import type { OnnxGraph, OnnxModel, OnnxNode, OnnxTensor } from "./model.js";
+import { constantValue, numeric } from "./tensor.js";
 
 export interface ImportOptions extends InputSizes {
   readonly limits: Limits;
@@ -120,7 +120,7 @@ class Importer {
 
   private constant(name: string, tensor: OnnxTensor): Value | Unknown {
     if (tensor.dtype === "string") return new Unknown("tensors of strings are not supported");
-    return constantValue(this.names.claim(name), tensor as Exclude<OnnxTensor, { dtype: "string" }>);
+    return constantFrom(this.names.claim(name), numeric(tensor, name));
   }
 
   private importNode(node: OnnxNode, scope: Scope): void {
@@ -139,7 +139,7 @@ class Importer {
   /** The values of the node's outputs, or `reported` where an input is missing for a reason already reported. */
   private convert(node: OnnxNode, scope: Scope): Value[] | Unknown {
     if (node.domain === "" && node.opType === "Constant") {
-      const value = this.constant(node.outputs[0]!, constantOf(node));
+      const value = this.constant(node.outputs[0]!, constantValue(node));
       return value instanceof Value ? [value] : unsupported(value.reason!);
     }
     const isBranch = node.domain === "" && node.opType === "If";

@@ -121,12 +121,13 @@ function placeOf(attributes: Attributes, { from, to, scale, crop }: AxisRatio): 
   // i / scale: with a float32 scale rounded as float32, and exactly where the ratio is one of sizes.
   const unscale = (i: number) => (scale === null ? (i * from) / to : Math.fround(i / scale));
   const halfPixel = (i: number) => unscale(i + 0.5) - 0.5;
+  // The length that a scale asks for, before it is made a whole number.
+  const length = scale === null ? to : scale * from;
   switch (attributes.coordinate_transformation_mode) {
     case "half_pixel":
       return halfPixel;
     case "half_pixel_symmetric": {
-      const exact = scale === null ? to : scale * from;
-      const offset = (from / 2) * (1 - to / exact);
+      const offset = (from / 2) * (1 - to / length);
       return (i) => offset + halfPixel(i);
     }
     case "pytorch_half_pixel":
@@ -134,13 +135,13 @@ function placeOf(attributes: Attributes, { from, to, scale, crop }: AxisRatio): 
     case "tf_half_pixel_for_nn":
       return (i) => unscale(i + 0.5);
     case "align_corners":
-      return to > 1 ? (i) => (i * (from - 1)) / (to - 1) : () => 0;
+      return to > 1 ? (i) => (i * (from - 1)) / (length - 1) : () => 0;
     case "asymmetric":
       return unscale;
     case "tf_crop_and_resize": {
       const [low, high] = crop;
       if (to === 1) return () => 0.5 * (low + high) * (from - 1);
-      return (i) => low * (from - 1) + (i * (high - low) * (from - 1)) / (to - 1);
+      return (i) => low * (from - 1) + (i * (high - low) * (from - 1)) / (length - 1);
     }
     default:
       return () => Number.NaN; // refused when types are inferred
