@@ -7,7 +7,6 @@ import { staticDim } from "./ir/dim.js";
 import type { Graph, Value } from "./ir/graph.js";
 import { generateLoader } from "./loader.js";
 import { kernelsOf, type Program, type ProgramBuffer } from "./loop/program.js";
-import { shareKernels } from "./loop/share.js";
 import {
   type Artifact,
   type CompileOptions,
@@ -38,7 +37,7 @@ export async function compile(model: Uint8Array, options: CompileOptions = {}): 
   const imported = await pipeline.importGraph(model);
   const importedNodes = imported.nodes.length;
   const graph = pipeline.runGraphPasses(imported);
-  const program = shareKernels(pipeline.runLoopPasses(shareKernels(pipeline.lower(graph))));
+  const program = pipeline.runLoopPasses(pipeline.lower(graph));
   const plan = planMemory(program);
   checkMemory(plan, options);
   const weights = weightImage(plan);

@@ -12,6 +12,7 @@ import type { Graph, Value } from "./ir/graph.js";
 import { printGraph } from "./ir/print.js";
 import { verifyGraph } from "./ir/verify.js";
 import type { Kernel } from "./loop/ir.js";
+import { shareKernels } from "./loop/share.js";
 import { printProgram } from "./loop/print.js";
 import type { Program } from "./loop/program.js";
 import { verifyProgram } from "./loop/verify.js";
@@ -61,7 +62,7 @@ export class Pipeline {
   lower(graph: Graph): Program {
     const started = performance.now();
     const before = this.options.onPass === undefined ? "" : printGraph(graph);
-    const program = lowerGraph(graph);
+    const program = shareKernels(lowerGraph(graph));
     this.finish("lower", started, program.calls.length, before, () => printProgram(program));
     if (this.options.verify) verifyProgram(program);
     return program;
@@ -70,7 +71,7 @@ export class Pipeline {
   runLoopPasses(program: Program): Program {
     let current = program;
     for (const pass of loopPasses(this.options.optimize ?? 3)) current = this.runLoopPass(pass, current);
-    return current;
+    return shareKernels(current);
   }
 
   private runGraphPass(pass: GraphPass, graph: Graph, context: PassContext): void {

@@ -59,3 +59,28 @@ export function forEachIndex(
     }
   }
 }
+
+/**
+ * Visits the elements of a shape in row-major order, with the place of each in tensors that are read with strides of
+ * their own (0 where they are broadcast). The array of places is the same every time.
+ */
+export function forEachPlace(
+  dims: readonly number[],
+  strides: readonly (readonly number[])[],
+  visit: (at: number, places: readonly number[]) => void,
+): void {
+  const count = elementCount(dims);
+  const indices = new Array<number>(dims.length).fill(0);
+  const places = new Array<number>(strides.length).fill(0);
+  for (let at = 0; at < count; at++) {
+    visit(at, places);
+    for (let axis = dims.length - 1; axis >= 0; axis--) {
+      indices[axis] = indices[axis]! + 1;
+      const wrapped = indices[axis] === dims[axis];
+      const steps = wrapped ? 1 - dims[axis]! : 1;
+      for (let j = 0; j < strides.length; j++) places[j] = places[j]! + steps * strides[j]![axis]!;
+      if (!wrapped) break;
+      indices[axis] = 0;
+    }
+  }
+}

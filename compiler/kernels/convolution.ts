@@ -52,10 +52,20 @@ const panelsFor = (p: ConvolutionParameters): Panels[] => panelsOf(p.outChannels
 export function packConvolution(p: ConvolutionParameters, weights: TensorData): TensorData {
   const taps = product(p.kernel);
   const data = weights.data as Float32Array;
+  return packTaps(p, (out, channel, tap) => data[(out * p.inChannels + channel) * taps + tap]!);
+}
+
+/**
+ * The same from any source: `element` gives the weight of an output channel (over all groups), an input channel
+ * within its group, and a tap counted in row-major order of the kernel.
+ */
+export function packTaps(
+  p: ConvolutionParameters,
+  element: (out: number, channel: number, tap: number) => number,
+): TensorData {
   return packPanels(p.groups, convolutionDepth(p), p.outChannels, panelsFor(p), (group, row, column) => {
     const channel = row % p.inChannels;
-    const tap = (row - channel) / p.inChannels;
-    return data[((group * p.outChannels + column) * p.inChannels + channel) * taps + tap]!;
+    return element(group * p.outChannels + column, channel, (row - channel) / p.inChannels);
   });
 }
 

@@ -29,7 +29,7 @@ const convolutionAttributes = { ...windowAttributes, group: attribute.int(1) } a
 type ConvolutionAttributes = typeof convolutionAttributes;
 
 /** Bias is an Add of its own in Graph IR, so that it fuses and folds as any other. */
-function splitBias(operator: string) {
+export function splitBias(operator: string) {
   return (b: GraphBuilder, inputs: (Value | null)[], view: ImportedNode): Value[] => {
     const [x, w, bias] = inputs;
     const result = b.op(operator, [x ?? null, w ?? null], given(view));

@@ -1,7 +1,7 @@
 /** How pointwise operators are declared: by a formula on one element, and the same formula on numbers for folding. */
 
 import { type DType, dtypes, isBigInt } from "../ir/dtype.js";
-import { elementCount, forEachIndex, type TensorData, tensor } from "../ir/tensor.js";
+import { elementCount, forEachPlace, type TensorData, tensor } from "../ir/tensor.js";
 import { i32Constant, select } from "../loop/builder.js";
 import type { Expr } from "../loop/ir.js";
 import { broadcastShapes } from "./broadcast.js";
@@ -89,11 +89,9 @@ function evaluateElements<S extends AttributeSchema>(
   const big = isBigInt(dtype);
   const args = new Array<number>(operands.length);
   let exact = true;
-  forEachIndex(dims, (indices, at) => {
-    for (let j = 0; j < operands.length; j++) {
-      const { elements, strides } = operands[j]!;
-      args[j] = elements[indices.reduce((sum, index, axis) => sum + index * strides[axis]!, 0)]!;
-    }
+  const places = operands.map(({ strides }) => strides);
+  forEachPlace(dims, places, (at, offsets) => {
+    for (let j = 0; j < operands.length; j++) args[j] = operands[j]!.elements[offsets[j]!]!;
     const value = formula(args, scope);
     if (big && !Number.isSafeInteger(value)) exact = false;
     else data[at] = encodeElement(dtype, value);
