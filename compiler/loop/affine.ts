@@ -27,6 +27,7 @@ export class Indices {
   private readonly known = new Map<Expr, Polynomial>();
   private readonly ids = new Map<Expr, number>();
   private readonly idsByShape = new Map<string, number>();
+  private readonly firsts: Expr[] = [];
   private readonly variableIds = new Map<object, number>();
 
   /** Variables with a definition are seen through. */
@@ -94,12 +95,18 @@ export class Indices {
     return factors.map((factor) => this.idOf(factor)).join("*");
   }
 
+  /** The first expression met that has the structure of this one: equal expressions become shared ones. */
+  canonical(expr: Expr): Expr {
+    return this.firsts[this.idOf(expr)]!;
+  }
+
   /** Equal numbers for expressions of equal structure. */
   private idOf(expr: Expr): number {
     let id = this.ids.get(expr);
     if (id === undefined) {
       const shape = this.shapeOf(expr);
-      id = this.idsByShape.get(shape) ?? this.idsByShape.size;
+      id = this.idsByShape.get(shape) ?? this.firsts.length;
+      if (id === this.firsts.length) this.firsts.push(expr);
       this.idsByShape.set(shape, id);
       this.ids.set(expr, id);
     }
@@ -226,10 +233,27 @@ export function rebuild(polynomial: Polynomial): Expr {
   let total: Expr | undefined;
   for (const { factors, coefficient } of polynomial.values()) {
     if (factors.length === 0) continue;
-    const product = factors.reduce((a, b) => mul(a, b));
-    if (total === undefined) total = coefficient === -1 ? op("neg", product) : mul(product, coefficient);
-    else if (coefficient === -1) total = sub(total, product);
-    else total = add(total, mul(product, coefficient));
+    const [first, ...others] = factors as [Expr, ...Expr[]];
+    const subtracts = coefficient === -1;
+    const product = others.reduce((a, b) => mul(a, b), subtracts ? first : mul(first, coefficient));
+    if (total === undefined) total = subtracts ? op("neg", product) : product;
+    else total = subtracts ? sub(total, product) : add(total, product);
   }
   return total === undefined ? i32Constant(constantOf(polynomial)) : add(total, constantOf(polynomial));
+}
+
+/**
+ * The same polynomial with its terms, and the factors in each, from those that change least often to those that change
+ * most: a sum built in this order has the invariant part of every loop as a subexpression.
+ */
+export function ordered(polynomial: Polynomial, depth: (factor: Expr) => number): Polynomial {
+  const depthOf = ({ factors }: Term): number => Math.max(-1, ...factors.map(depth));
+  return new Map(
+    [...polynomial]
+      .sort(([, a], [, b]) => depthOf(a) - depthOf(b))
+      .map(([key, { factors, coefficient }]) => [
+        key,
+        { factors: [...factors].sort((a, b) => depth(a) - depth(b)), coefficient },
+      ]),
+  );
 }

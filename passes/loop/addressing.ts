@@ -61,6 +61,7 @@ import {
 } from "../../compiler/loop/rewrite.js";
 import { indexLets } from "./inline.js";
 import type { LoopPass } from "./pass.js";
+import { mayTrap } from "./trapping.js";
 
 type Block = readonly Statement[];
 type Site = Load | Store;
@@ -202,7 +203,7 @@ class Addressing {
     const indices = new Indices();
     const groups = new Map<string, Group & { first: number }>();
     block.forEach((statement, position) => {
-      for (const site of isStraight(statement) ? sitesOf(statement) : []) {
+      for (const site of sitesOf(statement)) {
         if (site.pointer !== undefined) continue;
         const polynomial = indices.of(site.index);
         const base = withoutConstant(polynomial);
@@ -253,24 +254,12 @@ const isInnermost = ({ body }: For): boolean => {
   return true;
 };
 
-const isStraight = ({ kind }: Statement): boolean => kind === "let" || kind === "assign" || kind === "store";
-
 /** The same value on every pass, and computable before the first: memory may not be touched before its time. */
 const isInvariant = (polynomial: Polynomial, changing: ReadonlySet<Variable>): boolean =>
   !dependsOnAny(polynomial, changing) &&
   [...polynomial.values()].every(({ factors }) =>
     factors.every((factor) => !readsMemory(factor) && !mayTrap(factor)),
   );
-
-/** A division that stands under a condition may not be made unconditional. */
-function mayTrap(expr: Expr): boolean {
-  for (const node of nodesOf(expr)) {
-    if (node.kind !== "op" || !/^(div|rem)_/.test(node.op)) continue;
-    const divisor = node.args[1]!;
-    if (divisor.kind !== "constant" || divisor.value === 0 || divisor.value === -1) return true;
-  }
-  return false;
-}
 
 /** The accesses that a statement makes itself, each once. */
 function sitesOf(statement: Statement): Site[] {
