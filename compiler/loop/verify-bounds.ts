@@ -121,7 +121,8 @@ export class IndexRanges {
       case "variable":
         return this.variables.get(expr.variable) ?? atomForm(anything());
       case "load":
-        return atomForm(loadedRanges[expr.buffer.dtype] ?? anything());
+        // An atom of its own: two loads have the same range, not the same value.
+        return atomForm({ ...(loadedRanges[expr.buffer.dtype] ?? anything()) });
       case "op":
         return this.opForm(expr) ?? atomForm(this.opRange(expr) ?? anything());
       case "address":
