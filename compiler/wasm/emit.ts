@@ -1,0 +1,198 @@
+/**
+ * One kernel as one WebAssembly function: its parameters are the buffers' addresses, then the sizes.
+ *
+ * Variables of the kernel are locals. Within a statement, what is computed or loaded more than once is kept in a
+ * local where it is first needed; the statement's operands are evaluated in order, so that place is known.
+ */
+
+import { invariant } from "../diagnostics.js";
+import type { Buffer, Expr, For, Kernel, Statement, Store, Variable } from "../loop/ir.js";
+import { isNonNegative } from "./address.js";
+import type { Expression, ModuleBuilder, ValueType } from "./builder.js";
+import { type Node, Nodes } from "./nodes.js";
+import { valueTypeOf } from "./ops.js";
+import { Selector } from "./select.js";
+
+/** Adds the kernel's function to the module. */
+export function emitKernel(builder: ModuleBuilder, kernel: Kernel, name: string): void {
+  new KernelEmitter(builder, kernel).emit(name);
+}
+
+class KernelEmitter {
+  private readonly params: ValueType[];
+  private readonly locals: ValueType[] = [];
+  private readonly addresses: ReadonlyMap<Buffer, number>;
+  private readonly variables = new Map<Variable, number>();
+  private readonly nonNegative = new Set<Variable>();
+  private labels = 0;
+
+  constructor(
+    private readonly builder: ModuleBuilder,
+    private readonly kernel: Kernel,
+  ) {
+    const { buffers, sizes } = kernel;
+    this.params = [...buffers, ...sizes].map(() => "i32");
+    this.addresses = new Map(buffers.map((buffer, i) => [buffer, i]));
+    sizes.forEach((size, i) => {
+      this.variables.set(size, buffers.length + i);
+      this.nonNegative.add(size);
+    });
+  }
+
+  emit(name: string): void {
+    const body = this.builder.block(this.block(this.kernel.body));
+    this.builder.function({ name, params: this.params, locals: this.locals, body });
+  }
+
+  private block(statements: readonly Statement[]): Expression[] {
+    return statements.flatMap((statement) => this.statement(statement));
+  }
+
+  private statement(statement: Statement): Expression[] {
+    switch (statement.kind) {
+      case "for":
+        return this.loop(statement);
+      case "let":
+      case "assign":
+        return [this.definition(statement.variable, statement.value)];
+      case "store":
+        return [this.store(statement)];
+      case "if": {
+        const [condition] = this.evaluate([statement.condition]);
+        const whenTrue = this.builder.block(this.block(statement.whenTrue));
+        const whenFalse = this.block(statement.whenFalse);
+        const otherwise = whenFalse.length > 0 ? this.builder.block(whenFalse) : undefined;
+        return [this.builder.if(condition!, whenTrue, otherwise)];
+      }
+    }
+  }
+
+  private definition(variable: Variable, value: Expr): Expression {
+    const isIndex = value.type.scalar === "i32" && value.type.lanes === 1;
+    if (isIndex && !variable.mutable && isNonNegative(value, this.nonNegative)) {
+      this.nonNegative.add(variable);
+    }
+    const [result] = this.evaluate([value]);
+    return this.builder.set(this.localOf(variable), result!);
+  }
+
+  private store(store: Store): Expression {
+    const selector = this.selector();
+    const { instruction, offset, align, pointer, value } = selector.store(store);
+    const [address, stored] = new StatementEmitter(this.builder, this).emit([pointer, value]);
+    return this.builder.store(instruction, { offset, align }, address!, stored!);
+  }
+
+  /** A loop that tests at its end. The test before it is left out where there is a first pass for certain. */
+  private loop({ variable, start, end, step, body }: For): Expression[] {
+    const { builder } = this;
+    const counter = this.localOf(variable);
+    if (isNonNegative(start, this.nonNegative)) this.nonNegative.add(variable);
+    const before = [builder.set(counter, this.evaluate([start])[0]!)];
+    const limit = this.limit(end, before);
+    const isInside = (): Expression => builder.pure("i32.lt_s", [builder.get(counter, "i32"), limit()]);
+    const label = `loop${this.labels++}`;
+    const passes = this.block(body);
+    const next = builder.pure("i32.add", [builder.get(counter, "i32"), builder.i32(step)]);
+    const loop = builder.doWhile(label, [...passes, builder.set(counter, next)], isInside());
+    const isCertain =
+      start.kind === "constant" && end.kind === "constant" && Number(start.value) < Number(end.value);
+    return [...before, isCertain ? loop : builder.if(isInside(), loop)];
+  }
+
+  /** The end of a loop is computed once. */
+  private limit(end: Expr, before: Expression[]): () => Expression {
+    if (end.kind === "constant") return () => this.builder.i32(Number(end.value));
+    if (end.kind === "variable" && !end.variable.mutable) {
+      const local = this.localOf(end.variable);
+      return () => this.builder.get(local, "i32");
+    }
+    const local = this.newLocal("i32");
+    before.push(this.builder.set(local, this.evaluate([end])[0]!));
+    return () => this.builder.get(local, "i32");
+  }
+
+  private evaluate(exprs: readonly Expr[]): Expression[] {
+    const selector = this.selector();
+    return new StatementEmitter(this.builder, this).emit(exprs.map((expr) => selector.node(expr)));
+  }
+
+  /** Chooses the instructions of one statement. */
+  private selector(): Selector {
+    return new Selector(new Nodes(this.builder.features), {
+      variable: (variable) => this.localOf(variable),
+      address: (buffer) => {
+        const param = this.addresses.get(buffer);
+        invariant(param !== undefined, `kernel @${this.kernel.name} has no buffer ${buffer.name}`);
+        return param;
+      },
+      nonNegative: this.nonNegative,
+    });
+  }
+
+  private localOf(variable: Variable): number {
+    let local = this.variables.get(variable);
+    if (local === undefined) {
+      local = this.newLocal(valueTypeOf(variable.type));
+      this.variables.set(variable, local);
+    }
+    return local;
+  }
+
+  newLocal(type: ValueType): number {
+    this.locals.push(type);
+    return this.params.length + this.locals.length - 1;
+  }
+}
+
+/** Turns the nodes of one statement into expressions. */
+class StatementEmitter {
+  private readonly uses = new Map<Node, number>();
+  private readonly kept = new Map<Node, number>();
+
+  constructor(
+    private readonly builder: ModuleBuilder,
+    private readonly locals: { newLocal(type: ValueType): number },
+  ) {}
+
+  /** Expressions of nodes that are evaluated one after the other. */
+  emit(roots: readonly Node[]): Expression[] {
+    for (const root of roots) this.count(root);
+    return roots.map((root) => this.expression(root));
+  }
+
+  private count(node: Node): void {
+    const uses = this.uses.get(node) ?? 0;
+    this.uses.set(node, uses + 1);
+    if (uses === 0) for (const arg of node.args) this.count(arg);
+  }
+
+  private expression(node: Node): Expression {
+    const kept = this.kept.get(node);
+    if (kept !== undefined) return this.builder.get(kept, node.type);
+    const value = this.compute(node);
+    const isCheap = node.kind === "local" || node.kind === "constant";
+    if (isCheap || this.uses.get(node)! < 2) return value;
+    const local = this.locals.newLocal(node.type);
+    this.kept.set(node, local);
+    return this.builder.tee(local, value, node.type);
+  }
+
+  private compute(node: Node): Expression {
+    const { builder } = this;
+    switch (node.kind) {
+      case "local":
+        return builder.get(node.local, node.type);
+      case "constant":
+        return builder.constant(node.type, node.value);
+      case "vector":
+        return builder.v128(node.bytes);
+      case "load":
+        return builder.load(node.name, node, this.expression(node.args[0]!));
+      case "pure": {
+        const args = node.args.map((arg) => this.expression(arg));
+        return builder.pure(node.name, [...args, ...node.immediates]);
+      }
+    }
+  }
+}

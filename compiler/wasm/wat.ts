@@ -1,0 +1,44 @@
+/** WebAssembly text, through wabt. */
+
+import wabt from "wabt";
+import { KilnError } from "../diagnostics.js";
+import type { Kernel } from "../loop/ir.js";
+import { ModuleBuilder, type WasmFeatures } from "./builder.js";
+import { emitKernel } from "./emit.js";
+import { kernelNames } from "./module.js";
+import type { OptimizationLevel } from "./passes.js";
+
+/** The text of one kernel's function, optimised as it would be in a module. */
+export function kernelWat(
+  kernel: Kernel,
+  features: WasmFeatures,
+  optimize: OptimizationLevel = 3,
+): Promise<string> {
+  const name = kernelNames([kernel]).get(kernel)!;
+  using builder = new ModuleBuilder(features);
+  builder.memory(1);
+  emitKernel(builder, kernel, name);
+  builder.export(name);
+  builder.optimize(optimize);
+  return functionWat(builder.binary(), name);
+}
+
+/** The text of the function with this name in the module's name section. */
+export async function functionWat(wasm: Uint8Array, name: string): Promise<string> {
+  const text = await moduleWat(wasm);
+  const start = text.indexOf(`\n  (func $${name} `);
+  if (start < 0) throw new KilnError("E_INPUT", `the module has no function "${name}"`);
+  const end = text.indexOf("\n  (", start + 1);
+  return text.slice(start + 1, end < 0 ? undefined : end);
+}
+
+async function moduleWat(wasm: Uint8Array): Promise<string> {
+  const { readWasm } = await wabt();
+  const module = readWasm(wasm, { readDebugNames: true, relaxed_simd: true });
+  try {
+    module.applyNames();
+    return module.toText({ foldExprs: true, inlineExport: false });
+  } finally {
+    module.destroy();
+  }
+}
