@@ -40,6 +40,8 @@ export interface CompileOptions {
   /** Checks the IR after every pass. */
   verify?: boolean;
   onPass?: (event: PassEvent) => void;
+  /** Called as each stage begins, with its name. Costs nothing, where `onPass` has the IR printed for every pass. */
+  onStage?: (name: string) => void;
   /** Name of the model in the metadata; that of the graph where absent. */
   name?: string;
 }

@@ -12,9 +12,9 @@ import type { Graph, Value } from "./ir/graph.js";
 import { printGraph } from "./ir/print.js";
 import { verifyGraph } from "./ir/verify.js";
 import type { Kernel } from "./loop/ir.js";
-import { shareKernels } from "./loop/share.js";
 import { printProgram } from "./loop/print.js";
 import type { Program } from "./loop/program.js";
+import { shareKernels } from "./loop/share.js";
 import { verifyProgram } from "./loop/verify.js";
 import { lowerGraph } from "./lowering/lower.js";
 import { decodeModel } from "./onnx/decode.js";
@@ -34,7 +34,7 @@ export class Pipeline {
   async importGraph(bytes: Uint8Array): Promise<Graph> {
     const { options } = this;
     const limits = withDefaultLimits(options.limits);
-    const started = performance.now();
+    const started = this.begin("import");
     const model: OnnxModel = await decodeModel(bytes, {
       limits,
       ...(options.externalData !== undefined && { externalData: options.externalData }),
@@ -60,7 +60,7 @@ export class Pipeline {
   }
 
   lower(graph: Graph): Program {
-    const started = performance.now();
+    const started = this.begin("lower");
     const before = this.options.onPass === undefined ? "" : printGraph(graph);
     const program = shareKernels(lowerGraph(graph));
     this.finish("lower", started, program.calls.length, before, () => printProgram(program));
@@ -76,14 +76,14 @@ export class Pipeline {
 
   private runGraphPass(pass: GraphPass, graph: Graph, context: PassContext): void {
     const before = this.options.onPass === undefined ? "" : printGraph(graph);
-    const started = performance.now();
+    const started = this.begin(pass.name);
     pass.run(graph, context);
     this.finish(pass.name, started, graph.nodes.length, before, () => printGraph(graph));
     if (this.options.verify) this.verify(graph, pass.name);
   }
 
   private runLoopPass(pass: LoopPass, program: Program): Program {
-    const started = performance.now();
+    const started = this.begin(pass.name);
     const done = new Map<Kernel, Kernel>();
     const calls = program.calls.map((call) => {
       const kernel = done.get(call.kernel) ?? pass.run(call.kernel);
@@ -101,6 +101,12 @@ export class Pipeline {
     verifyGraph(graph, { pass, operators: findOperator });
   }
 
+  /** The time at which the stage begins. */
+  private begin(name: string): number {
+    this.options.onStage?.(name);
+    return performance.now();
+  }
+
   private finish(name: string, started: number, nodes: number, before: string, after: () => string): void {
     const ms = performance.now() - started;
     this.timings.push({ name, ms, nodes });
@@ -112,7 +118,7 @@ export class Pipeline {
   }
 }
 
-function fixedDims(options: CompileOptions): Record<string, number> {
+export function fixedDims(options: Pick<CompileOptions, "dims">): Record<string, number> {
   return Object.fromEntries(
     Object.entries(options.dims ?? {}).map(([name, value]) => {
       if (typeof value === "number") return [name, value];
