@@ -6,7 +6,7 @@
  * places go by; within it the tile's own rows stay in the first-level cache while the block's panels go by.
  */
 
-import { add, mul, type Operand } from "../loop/builder.js";
+import { add, minIndex, mul, type Operand } from "../loop/builder.js";
 import type { Buffer, Expr } from "../loop/ir.js";
 import type { NodeScope } from "../lowering/context.js";
 import { Accumulators, type Panels, rowsFor, splitEvenly } from "./tile.js";
@@ -54,8 +54,13 @@ export interface ContractionOperands {
 /** Bytes of a panel block: a quarter of a common second-level cache. */
 const panelBlockBytes = 128 * 1024;
 
-/** Steps of the innermost reduction that are written out instead of looped over. */
-const unrolledSteps = 24;
+/**
+ * Steps of the innermost reduction that are written out instead of looped over: few, or those of a first layer, whose
+ * taps lie apart in memory.
+ */
+const unrolledSteps = 8;
+const unrolledFirstLayer = 24;
+const firstLayerChannels = 4;
 
 export function contract(s: NodeScope, shape: Contraction, operands: ContractionOperands): void {
   const depth = shape.taps.reduce((a, b) => a * b, shape.channels);
@@ -87,11 +92,9 @@ function forPanelBlocks(
     body(0, stretch.count);
     return;
   }
-  const whole = Math.floor(stretch.count / block);
-  s.for("block", 0, whole, (i) => {
-    body(mul(i, block), add(mul(i, block), block));
+  s.for("block", 0, stretch.count, (start) => body(start, minIndex(add(start, block), stretch.count)), {
+    step: block,
   });
-  if (whole * block < stretch.count) body(whole * block, stretch.count);
 }
 
 /** Loops over tiles of neighbouring places along the last dim, shared out evenly. */
@@ -150,7 +153,8 @@ function forReduction(
   const last = extents.length - 1;
   const width = extents[last]!;
   const innermost = (taps: readonly Operand[], start: Expr): void => {
-    if (width * channels <= unrolledSteps) {
+    const firstLayer = !joinsTaps && width > 1 && channels <= firstLayerChannels;
+    if (width * channels <= (firstLayer ? unrolledFirstLayer : unrolledSteps)) {
       for (let tap = 0; tap < width; tap++) {
         for (let c = 0; c < channels; c++) body([...taps, tap], c, add(start, tap * channels + c));
       }

@@ -8,13 +8,30 @@
  */
 
 import { type TensorData, tensor } from "../ir/tensor.js";
-import { add, constant, extract, type Operand, op, read, replace, splat } from "../loop/builder.js";
+import {
+  add,
+  constant,
+  extract,
+  i32Constant,
+  mul,
+  type Operand,
+  op,
+  read,
+  replace,
+  splat,
+} from "../loop/builder.js";
 import { type Expr, f32x4, type Variable } from "../loop/ir.js";
 import type { NodeScope } from "../lowering/context.js";
 import type { TensorView } from "../lowering/scope.js";
 
 export const tileRows = 6;
 export const lanes = 4;
+
+/** Operations of an epilogue that are written out for every accumulator. */
+const inlineOperations = 4;
+
+/** Elements of the largest tile. */
+const largestTile = 64;
 
 export interface Tile {
   readonly rows: number;
@@ -71,14 +88,44 @@ export class Accumulators {
     });
   }
 
-  /** Hands out the finished vectors, and the used lanes of a partly used one. */
-  finish(result: (value: Expr, row: number, column: number) => void): void {
+  /**
+   * Hands out the finished vectors, and the used lanes of a partly used one. Where much is done with each of them the
+   * tile goes through memory, so that the code for it is there once for a row and not for every accumulator.
+   */
+  finish(result: (value: Expr, row: Operand, column: Operand) => void): void {
+    if (this.scope.epilogueOperations() > inlineOperations) {
+      this.finishByRows(result);
+      return;
+    }
     this.variables.forEach((row, r) => {
       row.forEach((acc, j) => {
         const used = Math.min(lanes, this.tile.columns - j * lanes);
         if (used === lanes) result(read(acc), r, j * lanes);
         else for (let lane = 0; lane < used; lane++) result(extract(read(acc), lane), r, j * lanes + lane);
       });
+    });
+  }
+
+  private finishByRows(result: (value: Expr, row: Operand, column: Operand) => void): void {
+    const { scope, tile } = this;
+    const width = vectorsOf(tile) * lanes;
+    const memory = scope.tileMemory(largestTile);
+    this.variables.forEach((row, r) => {
+      row.forEach((acc, j) => {
+        scope.store(memory, i32Constant(r * width + j * lanes), read(acc));
+      });
+    });
+    scope.for("row", 0, tile.rows, (row) => {
+      const start = scope.let("start", mul(row, width));
+      for (let column = 0; column < tile.columns; column += lanes) {
+        const used = Math.min(lanes, tile.columns - column);
+        if (used === lanes) result(scope.load(memory, add(start, column), lanes), row, column);
+        else {
+          scope.for("lane", column, column + used, (lane) =>
+            result(scope.load(memory, add(start, lane)), row, lane),
+          );
+        }
+      }
     });
   }
 }

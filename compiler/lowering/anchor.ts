@@ -3,14 +3,15 @@
 import { invariant } from "../diagnostics.js";
 import { equalDims, equalShapes } from "../ir/dim.js";
 import type { Node, Value } from "../ir/graph.js";
-import type { Expr } from "../loop/ir.js";
+import { constant, i32Constant } from "../loop/builder.js";
+import { type Buffer, type Expr, registerTypes } from "../loop/ir.js";
 import { viewNode } from "../operators/operator.js";
 import { joins, withBorder } from "./border.js";
 import type { KernelInfo, LoweringContext, NodeScope } from "./context.js";
 import { inPlacePairs, readFrom, sameStrides } from "./elementwise.js";
-import { GroupEvaluator } from "./group.js";
+import { GroupEvaluator, type ReadElement } from "./group.js";
 import { type Lowering, operatorOf } from "./lower.js";
-import { type Border, KernelScope, type Lanes, type Placement } from "./scope.js";
+import { type Border, KernelScope, type Lanes, type Placement, type TensorView } from "./scope.js";
 import { dense } from "./strided.js";
 
 /** `node` is the anchor itself, or the fusion whose region holds it. */
@@ -68,6 +69,14 @@ class AnchorJob {
     return alike?.[1] ?? { buffer: this.outputs[0]!.buffer, strided: dense(input.shape) };
   }
 
+  tileMemory(elements: number): Placement {
+    const type = { dtype: "float32", shape: [elements] } as const;
+    return {
+      buffer: this.lowering.newBuffer(`${this.root.name}.tile`, type, "temporary"),
+      strided: dense(type.shape),
+    };
+  }
+
   withBorder(i: number, border: Border): Placement {
     return withBorder(this.lowering, this.anchor.inputs[i]!, this.placement(i), border, this.node.source);
   }
@@ -112,6 +121,9 @@ class AnchorJob {
 }
 
 class AnchorScope extends KernelScope implements NodeScope {
+  private operations: number | undefined;
+  private tile: TensorView | undefined;
+
   constructor(
     name: string,
     private readonly job: AnchorJob,
@@ -120,13 +132,44 @@ class AnchorScope extends KernelScope implements NodeScope {
   }
 
   result(value: Expr, indices: readonly Expr[], lanes?: Lanes): void {
+    const finished = this.finished(value, indices, lanes);
+    this.view("y", this.job.outputs[0]!, "write").store(indices, finished, lanes?.axis);
+  }
+
+  epilogueOperations(): number {
+    this.operations ??= this.countOperations();
+    return this.operations;
+  }
+
+  tileMemory(elements: number): Buffer {
+    const { job } = this;
+    this.tile ??= this.view("tile", job.tileMemory(elements), "readwrite");
+    return this.tile.buffer;
+  }
+
+  /** Of one element, its value being given. */
+  private countOperations(): number {
+    const { job } = this;
+    const [result] = job.anchor.outputs;
+    const value = constant({ scalar: registerTypes[result!.dtype], lanes: 1 }, 0);
+    const indices = result!.shape.map((_, axis) => i32Constant(axis));
+    const counted = new Set<Expr>();
+    const count = (expr: Expr): void => {
+      if (counted.has(expr)) return;
+      counted.add(expr);
+      if (expr.kind === "op") expr.args.forEach(count);
+    };
+    count(this.finished(value, indices, undefined));
+    return [...counted].filter(({ kind }) => kind === "op" || kind === "load").length;
+  }
+
+  private finished(value: Expr, indices: readonly Expr[], lanes: Lanes | undefined): Expr {
     const { job } = this;
     const readOperand = readFrom(this, job.external, job.lowering);
-    const evaluator = new GroupEvaluator(this, operatorOf, (read, at, along) =>
-      read === job.anchor.outputs[0] ? value : readOperand(read, at, along),
-    );
-    const finished = evaluator.element(job.root, indices, lanes);
-    this.view("y", job.outputs[0]!, "write").store(indices, finished, lanes?.axis);
+    const readValue: ReadElement = (read, at, along) =>
+      read === job.anchor.outputs[0] ? value : readOperand(read, at, along);
+    const evaluator = new GroupEvaluator(this, operatorOf, readValue, isCommonNumber);
+    return evaluator.element(job.root, indices, lanes);
   }
 
   operand(i: number, indices: readonly Expr[], lanes?: Lanes): Expr {
@@ -134,4 +177,15 @@ class AnchorScope extends KernelScope implements NodeScope {
     const evaluator = new GroupEvaluator(this, operatorOf, readFrom(this, job.external, job.lowering));
     return evaluator.element(job.anchor.inputs[i]!, indices, lanes);
   }
+}
+
+/**
+ * Whole numbers and their reciprocals belong to formulas (x * clip(x + 3, 0, 6) / 6) and are written into the code.
+ * Others are weights: read from memory, so that layers that differ only in them share one kernel.
+ */
+function isCommonNumber(value: number | bigint): boolean {
+  const number = Number(value);
+  return (
+    Number.isInteger(number) || Math.fround(1 / Math.round(1 / number)) === number || !Number.isFinite(number)
+  );
 }

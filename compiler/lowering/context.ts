@@ -2,7 +2,7 @@
 
 import type { Value } from "../ir/graph.js";
 import type { TensorData } from "../ir/tensor.js";
-import type { Expr } from "../loop/ir.js";
+import type { Buffer, Expr } from "../loop/ir.js";
 import type { AttributeSchema, NodeView } from "../operators/operator.js";
 import type { Border, KernelScope, Lanes, Placement } from "./scope.js";
 
@@ -56,4 +56,8 @@ export interface NodeScope extends KernelScope {
    * The element of the i-th input through the group's pointwise operators that stand before the node.
    */
   operand(i: number, indices: readonly Expr[], lanes?: Lanes): Expr;
+  /** Operations and loads that `result` adds to each element. */
+  epilogueOperations(): number;
+  /** Memory of this many float32 elements for the kernel's own use. */
+  tileMemory(elements: number): Buffer;
 }

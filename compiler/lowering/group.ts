@@ -5,6 +5,7 @@
 
 import { invariant } from "../diagnostics.js";
 import { type Dim, equalDims } from "../ir/dim.js";
+import { dtypes } from "../ir/dtype.js";
 import type { Node, Value } from "../ir/graph.js";
 import { constant, i32Constant, splat } from "../loop/builder.js";
 import { type Expr, registerTypes } from "../loop/ir.js";
@@ -25,6 +26,8 @@ export class GroupEvaluator {
     private readonly scope: KernelScope,
     private readonly operatorOf: (node: Node) => Operator,
     private readonly readElement: ReadElement,
+    /** Which constants of one element are written into the code; the others are read from memory. */
+    private readonly isImmediate: (value: number | bigint) => boolean = () => true,
   ) {}
 
   /** The element of a value at these indices (a vector of them along an axis where lanes are given). */
@@ -41,7 +44,7 @@ export class GroupEvaluator {
   }
 
   private compute(value: Value, indices: readonly Expr[], lanes: Lanes | undefined): Expr {
-    const scalar = scalarConstant(value);
+    const scalar = this.immediate(value);
     if (scalar !== null) return splat(scalar, lanes?.count ?? 1);
     const outside = this.readElement(value, indices, lanes);
     if (outside !== null) return outside;
@@ -63,6 +66,14 @@ export class GroupEvaluator {
       dim: (dim) => this.scope.dim(dim),
     };
     return operator.injective(context, indices);
+  }
+
+  /** A constant of one element as part of the code, or null. */
+  private immediate(value: Value): Expr | null {
+    const data = value.constant?.data;
+    if (data === undefined || data.length !== 1 || dtypes[value.dtype].bytes === 2) return null;
+    if (!this.isImmediate(data[0]!)) return null;
+    return constant({ scalar: registerTypes[value.dtype], lanes: 1 }, data[0]!);
   }
 
   /** The operand's element that meets these indices of the result under ONNX's (NumPy's) broadcasting. */
@@ -93,11 +104,3 @@ function sameIndices(a: readonly Expr[], b: readonly Expr[]): boolean {
 
 const sameLanes = (a: Lanes | undefined, b: Lanes | undefined): boolean =>
   a?.axis === b?.axis && a?.count === b?.count;
-
-/** A constant of one element as an immediate. */
-function scalarConstant(value: Value): Expr | null {
-  const data = value.constant?.data;
-  if (data === undefined || data.length !== 1) return null;
-  if (value.dtype === "float16" || value.dtype === "bfloat16") return null;
-  return constant({ scalar: registerTypes[value.dtype], lanes: 1 }, data[0]!);
-}
