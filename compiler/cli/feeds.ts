@@ -1,0 +1,87 @@
+/** The inputs of a run: from files, or made up. */
+
+import type { TensorInfo, TensorLike } from "../../runtime/index.js";
+import { elementCount } from "../ir/tensor.js";
+import { CommandError, usageError } from "./failure.js";
+import type { Assignment } from "./flags.js";
+import { readBytes } from "./model-file.js";
+import { isNpy, readNpy } from "./npy.js";
+import { isPicture, readPicture } from "./picture.js";
+import { type PictureFlags, pictureElements } from "./picture-tensor.js";
+import { randomElements } from "./random.js";
+
+export interface FeedFlags extends PictureFlags {
+  input?: readonly Assignment[];
+  /** False: an input that is not given is an error. */
+  random?: boolean;
+  seed?: number;
+}
+
+export interface PreparedFeeds {
+  readonly feeds: Record<string, TensorLike>;
+  /** Names of the inputs that were made up. */
+  readonly random: readonly string[];
+}
+
+export async function prepareFeeds(inputs: readonly TensorInfo[], flags: FeedFlags): Promise<PreparedFeeds> {
+  const files = filesByInput(inputs, flags.input ?? []);
+  const missing = inputs.filter(({ name }) => !files.has(name)).map(({ name }) => name);
+  if (flags.random === false && missing.length > 0) {
+    throw new CommandError(`no value for input ${missing.map((name) => `"${name}"`).join(", ")}`, {
+      hint: "give one with --input NAME=FILE, or leave --no-random out",
+    });
+  }
+  const entries: [string, TensorLike][] = [];
+  for (const [i, input] of inputs.entries()) {
+    const file = files.get(input.name);
+    const dims = input.dims as readonly number[];
+    const feed =
+      file !== undefined
+        ? await readFeed(input, file, flags)
+        : { type: input.type, dims, data: randomElements(input.type, elementCount(dims), seedOf(flags, i)) };
+    entries.push([input.name, feed]);
+  }
+  return { feeds: Object.fromEntries(entries), random: missing };
+}
+
+/** Inputs draw from streams of their own, so that giving one leaves the others as they were. */
+const seedOf = ({ seed = 0 }: FeedFlags, input: number): number => seed + 0x9e3779b9 * input;
+
+/** Raises a usage error for a name that is no input, or given twice. */
+function filesByInput(
+  inputs: readonly TensorInfo[],
+  assignments: readonly Assignment[],
+): Map<string, string> {
+  const names = inputs.map(({ name }) => `"${name}"`).join(", ");
+  const files = new Map<string, string>();
+  for (const { name = inputs.length === 1 ? inputs[0]!.name : undefined, file } of assignments) {
+    if (name === undefined) {
+      throw usageError(
+        `--input ${file} does not say which input it is for`,
+        `write NAME=${file}; inputs: ${names}`,
+      );
+    }
+    if (!inputs.some((input) => input.name === name)) {
+      throw usageError(`the model has no input "${name}"`, `its inputs: ${names || "none"}`);
+    }
+    if (files.has(name)) throw usageError(`--input gives "${name}" twice`);
+    files.set(name, file);
+  }
+  return files;
+}
+
+async function readFeed(input: TensorInfo, path: string, flags: FeedFlags): Promise<TensorLike> {
+  const bytes = await readBytes(path);
+  const dims = input.dims as readonly number[];
+  if (isPicture(bytes)) {
+    const data = pictureElements(await readPicture(bytes, path), input, flags);
+    return { type: input.type, dims, data };
+  }
+  if (!isNpy(bytes)) throw new CommandError(`cannot read ${path}: neither .npy nor PNG nor JPEG`);
+  const { dtype, dims: given, data } = readNpy(bytes, path);
+  const wanted = `input "${input.name}" wants ${input.type}[${dims.join(", ")}]`;
+  if (dtype !== input.type || `${given}` !== `${dims}`) {
+    throw new CommandError(`${path} holds ${dtype}[${given.join(", ")}], but ${wanted}`);
+  }
+  return { type: dtype, dims: given, data };
+}

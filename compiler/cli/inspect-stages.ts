@@ -1,0 +1,125 @@
+/** What the stages of the compiler make of a model, each view made when it is asked for. */
+
+import { type MemoryPlan, planMemory } from "../../passes/memory/plan.js";
+import type { Graph } from "../ir/graph.js";
+import type { Kernel } from "../loop/ir.js";
+import { printKernel } from "../loop/print.js";
+import { kernelsOf, type Program } from "../loop/program.js";
+import type { CompileReport } from "../options.js";
+import { Pipeline } from "../stages.js";
+import type { EmittedModule } from "../wasm/module.js";
+import { compileOptions } from "./compile-flags.js";
+import { CommandError } from "./failure.js";
+import type { InspectFlags, View } from "./inspect.js";
+import { graphDot } from "./inspect-graph.js";
+import { memoryView } from "./inspect-memory.js";
+import { checkPassNames, IrPrinter, type PrintedIr } from "./ir-flags.js";
+import { externalDataOf, type ModelFile } from "./model-file.js";
+import { Progress } from "./progress.js";
+import { formatTable, left, right } from "./table.js";
+import type { Terminal } from "./terminal.js";
+import { formatCount } from "./units.js";
+
+export class Stages {
+  private constructor(
+    private readonly flags: InspectFlags,
+    private readonly terminal: Terminal,
+    private readonly graph: Graph,
+    private readonly program: Program,
+    readonly timings: CompileReport["passes"],
+    readonly ir: readonly PrintedIr[],
+  ) {}
+
+  /** Runs the stages up to the last loop pass, printing IR as the flags say. */
+  static async run(file: ModelFile, flags: InspectFlags, terminal: Terminal): Promise<Stages> {
+    await checkPassNames(flags);
+    const printer = new IrPrinter(flags, terminal);
+    using progress = new Progress(terminal, "compiling");
+    const pipeline = new Pipeline({
+      ...compileOptions(flags),
+      externalData: await externalDataOf(file, flags.externalDataRoot),
+      onStage: progress.stage,
+      ...(printer.isNeeded && { onPass: printer.onPass }),
+    });
+    const graph = pipeline.runGraphPasses(await pipeline.importGraph(file.bytes));
+    const program = pipeline.runLoopPasses(pipeline.lower(graph));
+    return new Stages(flags, terminal, graph, program, pipeline.timings, printer.collected);
+  }
+
+  async kernels(): Promise<View> {
+    const { kernelBytes } = await this.emit();
+    const kernels = kernelsOf(this.program).map((kernel) => {
+      const calls = this.program.calls.filter((call) => call.kernel === kernel);
+      return {
+        name: kernel.name,
+        calls: calls.length,
+        codeBytes: kernelBytes.get(kernel.name) ?? 0,
+        flops: calls.reduce((sum, call) => sum + call.flops, 0),
+      };
+    });
+    kernels.sort((a, b) => b.flops - a.flops || b.codeBytes - a.codeBytes);
+    const rows = kernels.map(({ name, calls, codeBytes, flops }) => [
+      name,
+      calls,
+      codeBytes,
+      formatCount(flops),
+    ]);
+    const columns = [left("kernel"), right("calls"), right("code bytes"), right("FLOPs")];
+    return { json: kernels, text: () => formatTable(columns, rows, this.terminal.colors) };
+  }
+
+  memory(): View {
+    return memoryView(this.program, this.plan(), this.terminal.colors);
+  }
+
+  loops(wanted: string): View {
+    const text = printKernel(this.findKernel(wanted));
+    return { json: text, text: () => text };
+  }
+
+  async wat(wanted: string): Promise<View> {
+    const kernel = this.findKernel(wanted);
+    const { wasm } = await this.emit();
+    const { functionWat } = await import("../wasm/wat.js");
+    const text = await functionWat(wasm, kernel.name);
+    return { json: text, text: () => text };
+  }
+
+  dot(): string {
+    return graphDot(this.graph);
+  }
+
+  private plan(): MemoryPlan {
+    return planMemory(this.program);
+  }
+
+  /** The module without its weights, which no view shows. */
+  private async emit(): Promise<EmittedModule> {
+    const { emitModule } = await import("../wasm/module.js");
+    const { addresses, memoryBytes } = this.plan();
+    using progress = new Progress(this.terminal, "compiling");
+    progress.stage("emit");
+    return emitModule({
+      program: this.program,
+      addresses,
+      memoryBytes,
+      features: { simd: true, relaxedSimd: this.flags.features?.relaxedSimd ?? false },
+      optimize: this.flags.O ?? 3,
+      metadata: new Uint8Array(),
+      embed: [],
+    });
+  }
+
+  /** The kernel of this name, or the only one whose name has this part. */
+  private findKernel(wanted: string): Kernel {
+    const kernels = kernelsOf(this.program);
+    const exact = kernels.find(({ name }) => name === wanted);
+    if (exact !== undefined) return exact;
+    const matches = kernels.filter(({ name }) => name.includes(wanted));
+    if (matches.length === 1) return matches[0]!;
+    const [what, candidates] =
+      matches.length > 1 ? ["matches several kernels", matches] : ["is no kernel; the kernels", kernels];
+    const names = candidates.map(({ name }) => `  ${name}`).sort();
+    throw new CommandError(`"${wanted}" ${what}:\n${names.join("\n")}`);
+  }
+}

@@ -1,0 +1,13 @@
+#!/usr/bin/env node
+/** The program `kiln`. */
+
+import { main } from "./command-line.js";
+
+// The reader of a pipe may have seen enough (`kiln inspect model.onnx | head`).
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  if (error.code === "EPIPE") process.exit(0);
+  throw error;
+});
+
+// Set rather than passed to `exit`, which would cut off what is still on its way into a pipe.
+process.exitCode = await main(process.argv.slice(2));
