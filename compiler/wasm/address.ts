@@ -64,24 +64,27 @@ export function isNonNegative(expr: Expr, variables: ReadonlySet<Variable>): boo
     default:
       return false;
   }
+  const [a, b] = expr.args as [Expr, Expr];
   switch (expr.op) {
     case "add":
     case "mul":
     case "min_s":
     case "div_s":
-    case "div_u":
     case "shr_s":
-      return expr.args.every(known);
-    case "rem_u":
-    case "rem_s":
-    case "shl":
-    case "shr_u":
-      return known(expr.args[0]!);
+      return known(a) && known(b);
     case "max_s":
     case "and":
-      return expr.args.some(known);
+    case "rem_u":
+      return known(a) || known(b);
+    case "shl":
+    case "rem_s":
+      return known(a);
+    case "div_u":
+      return known(a) || (b.kind === "constant" && Number(b.value) >>> 0 > 1);
+    case "shr_u":
+      return known(a) || (b.kind === "constant" && (Number(b.value) & 31) > 0);
     case "select":
-      return expr.args.slice(1).every(known);
+      return known(b) && known(expr.args[2]!);
     default:
       return false;
   }

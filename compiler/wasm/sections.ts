@@ -160,25 +160,22 @@ export function withoutZeros(segments: readonly DataSegment[]): DataSegment[] {
   }
 }
 
+/** A run of that many zeros covers one of the bytes that lie so far apart: only those are looked at. */
 function pushPieces({ address, bytes }: DataSegment, run: number, pieces: DataSegment[]): void {
   let start = skipZeros(bytes, 0);
-  while (start < bytes.length) {
-    const { end, next } = pieceEnd(bytes, start, run);
-    pieces.push({ address: address + start, bytes: bytes.subarray(start, end) });
-    start = next;
+  const finish = (end: number): void => {
+    if (end > start) pieces.push({ address: address + start, bytes: bytes.subarray(start, end) });
+  };
+  for (let at = start + run; at < bytes.length; at += run) {
+    if (bytes[at] !== 0) continue;
+    let first = at;
+    while (bytes[first - 1] === 0) first--;
+    at = skipZeros(bytes, at);
+    if (at - first < run && at < bytes.length) continue;
+    finish(first);
+    start = at;
   }
-}
-
-/** The end of the piece that starts here, and the start of the next one. */
-function pieceEnd(bytes: Uint8Array, start: number, run: number): { end: number; next: number } {
-  let at = start;
-  for (;;) {
-    const end = bytes.indexOf(0, at);
-    if (end < 0) return { end: bytes.length, next: bytes.length };
-    const next = skipZeros(bytes, end);
-    if (next - end >= run || next === bytes.length) return { end, next };
-    at = next;
-  }
+  finish(bytes.length);
 }
 
 /** Offset of the first byte from here on that is not zero. */

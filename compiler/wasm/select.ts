@@ -1,7 +1,16 @@
 /** Instruction selection: the nodes of Loop IR expressions and accesses. */
 
+import { invariant } from "../diagnostics.js";
 import { dtypes } from "../ir/dtype.js";
-import type { Access, Buffer, Expr, Load, Store, Variable } from "../loop/ir.js";
+import {
+  type Access,
+  type Buffer,
+  type Expr,
+  type Load,
+  printExprType,
+  type Store,
+  type Variable,
+} from "../loop/ir.js";
 import { isNonNegative, splitIndex } from "./address.js";
 import type { StoreInstruction } from "./builder.js";
 import { decodeBfloat16, decodeFloat16, encodeBfloat16, encodeFloat16 } from "./half.js";
@@ -56,13 +65,15 @@ export class Selector {
 
   private select(expr: Expr): Node {
     const { nodes, surroundings } = this;
+    const { type } = expr;
+    invariant(type.lanes === 1 || nodes.features.simd, `${printExprType(type)} in a module without SIMD`);
     switch (expr.kind) {
       case "constant": {
-        const type = valueTypeOf(expr.type);
-        return type === "v128" ? nodes.splat(expr.type, expr.value) : nodes.constant(type, expr.value);
+        const register = valueTypeOf(type);
+        return register === "v128" ? nodes.splat(type, expr.value) : nodes.constant(register, expr.value);
       }
       case "variable":
-        return nodes.local(surroundings.variable(expr.variable), valueTypeOf(expr.type));
+        return nodes.local(surroundings.variable(expr.variable), valueTypeOf(type));
       case "address":
         return nodes.local(surroundings.address(expr.buffer), "i32");
       case "load":
