@@ -1,18 +1,26 @@
 /**
  * Elementary functions as formulas in Loop IR: no tables, no branches, so that they work on scalars and vectors alike.
+ * This file has exponentials and logarithms and what is made of them directly; `math-hyperbolic.ts`,
+ * `math-trigonometric.ts` and `math-power.ts` have the rest. The same formulas serve float64, with the exponentials and
+ * logarithms of `math-double.ts` under them.
  *
- * Every function states its method and its error in units in the last place of float32 results, the largest seen over
- * all exponents (test/operators/math.test.ts measures it). NaN gives NaN, and infinities and zeros what IEEE 754 says.
+ * Every function states its method and its largest error, in units in the last place of float32 results (of float64
+ * ones behind the semicolon, against JavaScript's), as test/operators/math.test.ts measures it over all exponents. NaN gives NaN, and
+ * infinities, zeros and denormals what IEEE 754 asks for. `fma` rounds once on some targets and twice on others; the
+ * formulas hold either way.
  */
 
 import { f32Constant, type Operand, op, select } from "../loop/builder.js";
 import type { Expr } from "../loop/ir.js";
+import * as double from "./math-double.js";
 
 /** c[0] + x * (c[1] + x * (c[2] + ...)). */
 export const polynomial = (x: Expr, coefficients: readonly number[]): Expr =>
   coefficients
     .slice(0, -1)
-    .reduceRight<Operand>((sum, c) => op("add", op("mul", x, sum), c), coefficients.at(-1)!) as Expr;
+    .reduceRight<Operand>((sum, c) => op("fma", x, sum, c), coefficients.at(-1)!) as Expr;
+
+const isDouble = (x: Expr): boolean => x.type.scalar === "f64";
 
 const { LOG2E } = Math;
 /** ln 2 in two parts, the first with so few bits that its product with an exponent is exact. */
@@ -21,49 +29,88 @@ const LN2_LOW = -2.121944400546906e-4;
 
 /** Adding it leaves a float's nearest integer in the lowest bits of the sum, as long as that fits 22 bits. */
 const ROUNDING = 12582912; // 1.5 * 2^23
+const ROUNDING_BITS = 0x4b400000;
 
-/** The exponent and the significand's polynomial of e^x: e^x = 2^n * p. `bits` holds n in its lowest bits. */
-function expParts(x: Expr): { bits: Expr; p: Expr } {
-  const shifted = op("add", op("mul", x, LOG2E), ROUNDING);
+/** Limits beyond which e^x is infinite or 0 in float32. */
+const HIGHEST = 89;
+const LOWEST = -104;
+
+/** e^x = 2^n (1 + q) with q from -0.3 to 0.42; `bits` is n + ROUNDING_BITS, whose lowest nine bits are those of n. */
+function expParts(x: Expr): { bits: Expr; q: Expr } {
+  const shifted = op("fma", x, LOG2E, ROUNDING);
   const n = op("sub", shifted, ROUNDING);
-  const r = op("sub", op("sub", x, op("mul", n, LN2_HIGH)), op("mul", n, LN2_LOW));
+  const r = op("fma", n, -LN2_LOW, op("fma", n, -LN2_HIGH, x));
   const tail = polynomial(
     r,
     [0.5, 1.6666665459e-1, 4.1665795894e-2, 8.3334519073e-3, 1.3981999507e-3, 1.98756915e-4],
   );
-  const p = op("add", op("add", op("mul", op("mul", r, r), tail), r), 1);
-  return { bits: op("f32_bits", shifted), p };
+  return { bits: op("f32_bits", shifted), q: op("fma", op("mul", r, r), tail, r) };
 }
 
-/** 2^(n + bias), where n stands in the lowest bits and n + bias + 127 is an exponent of a normal float. */
+/** 2^(n + bias), where n + bias + 127 must be the exponent of a normal float. */
 const powerOfTwo = (bits: Expr, bias: number): Expr =>
   op("bits_f32", op("shl", op("add", bits, 127 + bias), 23));
 
-/**
- * e^x: x = n ln 2 + r, |r| <= ln 2 / 2, a polynomial of degree 7 for e^r, and 2^n as the product of two floats, so that
- * results overflow and become denormal as they should.
- */
-export function exp(x: Expr): Expr {
-  const { bits, p } = expParts(op("pmax", op("pmin", x, 89), -104));
+/** e^x 2^bias, of which 2^n is the product of two floats, so that results overflow and become denormal as they should. */
+function scaledExp(x: Expr, bias: number): Expr {
+  if (isDouble(x)) return double.exp(x, bias);
+  const { bits, q } = expParts(op("pmax", op("pmin", x, HIGHEST - bias), LOWEST));
   const half = op("shr_s", op("sub", bits, ROUNDING_BITS), 1);
   const other = op("sub", bits, half);
-  return op("mul", op("mul", p, powerOfTwo(half, 0)), powerOfTwo(other, 0));
+  return op("mul", op("mul", op("add", q, 1), powerOfTwo(half, bias)), powerOfTwo(other, 0));
 }
 
-/** The bits of `ROUNDING`; the lowest nine are zero, so that only the difference of two such numbers is affected. */
-const ROUNDING_BITS = 0x4b400000;
+/** e^x: x = n ln 2 + r, |r| <= ln 2 / 2, and a polynomial of degree 7 for e^r. Error 1.0 ulp; 1. */
+export const exp = (x: Expr): Expr => scaledExp(x, 0);
 
-/** e^x for x <= 0, with fewer operations than `exp`; positive x up to 40 are right too. */
+/** e^x / 2, which overflows later than e^x. Error 1.0 ulp; 1. */
+export const halfExp = (x: Expr): Expr => scaledExp(x, -1);
+
+/** e^x for x <= 0, with fewer operations than `exp`; up to 43 it holds as well. Error 1.0 ulp; 1. */
 export function expNonPositive(x: Expr): Expr {
-  const { bits, p } = expParts(op("pmax", x, -104));
-  return op("mul", op("mul", p, powerOfTwo(bits, 64)), 2 ** -64);
+  if (isDouble(x)) return double.exp(x, 0);
+  const { bits, q } = expParts(op("pmax", x, LOWEST));
+  return op("mul", op("mul", op("add", q, 1), powerOfTwo(bits, 64)), 2 ** -64);
 }
 
-/** 1 / (1 + e^-x), as e^x / (1 + e^x) for negative x, where the other form would overflow. */
+/** e^x - 1 for x up to 88, as 2^n q + (2^n - 1), which loses nothing near 0. Error 1.4 ulp; 2. */
+export function expm1(x: Expr): Expr {
+  if (isDouble(x)) return double.expm1(x);
+  const { bits, q } = expParts(op("pmax", x, -32));
+  const power = powerOfTwo(bits, 0);
+  return op("fma", power, q, op("sub", power, 1));
+}
+
+/** 1 / (1 + e^-x), and e^x / (1 + e^x) for negative x, where the other form would overflow. Error 2.3 ulp; 2. */
 export function sigmoid(x: Expr): Expr {
   const e = expNonPositive(op("neg", op("abs", x)));
   return op("div", select(op("lt", x, 0), e, 1), op("add", e, 1));
 }
+
+/** tanh |x| = -e / (e + 2) with e = e^(-2|x|) - 1. Error 2.6 ulp; 3. */
+export const tanh = (x: Expr): Expr => tanhOf(op("mul", op("abs", x), -2), x);
+
+/** tanh(-u / 2) with the sign of x, for u <= 0. */
+function tanhOf(u: Expr, x: Expr): Expr {
+  const e = expm1(u);
+  return op("copysign", op("div", e, op("add", e, 2)), x);
+}
+
+/**
+ * Error function: tanh(x p(x^2)), where p is the polynomial for which the largest error is least. Error 4.3 ulp; float32
+ * only.
+ */
+export function erf(x: Expr): Expr {
+  const p = polynomial(
+    op("mul", x, x),
+    erfCoefficients.map((c) => -2 * c),
+  );
+  return tanhOf(op("mul", op("abs", x), p), x);
+}
+
+const erfCoefficients = [
+  1.12837927, 0.102769058, -0.000191836241, -0.000619780395, 8.76358691e-5, -5.66825883e-6, 1.41840917e-7,
+];
 
 const SQRT_HALF_BITS = 0x3f3504f3;
 const DENORMAL_SCALE = 2 ** 23;
@@ -71,9 +118,10 @@ const SMALLEST_NORMAL = 2 ** -126;
 
 /**
  * Natural logarithm: x = 2^e m with m from sqrt(1/2) to sqrt(2), and a polynomial of degree 11 in m - 1. Negative x gives
- * NaN, 0 gives -Infinity.
+ * NaN, 0 gives -Infinity. Error 0.8 ulp; 1.
  */
 export function log(x: Expr): Expr {
+  if (isDouble(x)) return double.log(x);
   const isDenormal = op("lt", x, SMALLEST_NORMAL);
   const bits = op("f32_bits", select(isDenormal, op("mul", x, DENORMAL_SCALE), x));
   const exponent = op("shr_s", op("sub", bits, SQRT_HALF_BITS), 23);
@@ -88,10 +136,30 @@ export function log(x: Expr): Expr {
       1.167699874e-1, -1.151461031e-1, 7.0376836292e-2,
     ],
   );
-  const cubic = op("mul", op("mul", square, f), tail);
-  const low = op("sub", op("add", cubic, op("mul", e, LN2_LOW)), op("mul", square, 0.5));
-  const result = op("add", op("add", f, low), op("mul", e, LN2_HIGH));
-  const special = select(op("eq", x, 0), -Infinity, select(op("lt", x, 0), Number.NaN, op("add", x, x)));
-  const isPlain = op("and", op("gt", x, 0), op("lt", x, Infinity));
-  return select(isPlain, result, special);
+  const cubic = op("fma", e, LN2_LOW, op("mul", op("mul", square, f), tail));
+  const low = op("fma", square, -0.5, cubic);
+  return specialLog(x, op("fma", e, LN2_HIGH, op("add", f, low)));
+}
+
+/** The logarithm where it is not that of a positive number. */
+export function specialLog(x: Expr, result: Expr): Expr {
+  const special = select(op("eq", x, 0), -Infinity, select(op("lt", x, 0), Number.NaN, x));
+  return select(op("and", op("gt", x, 0), op("lt", x, Infinity)), result, special);
+}
+
+/**
+ * ln(1 + x) as ln u * x / (u - 1) with u = 1 + x rounded: both factors err alike. Error 2.4 ulp; 2.
+ */
+export function log1p(x: Expr): Expr {
+  const u = op("add", x, 1);
+  const rounded = op("sub", u, 1);
+  // The factor is 1 for large x, where u - 1 is x or where both are infinite.
+  const factor = op("div", x, select(op("eq", rounded, 0), 1, rounded));
+  const scaled = op("mul", log(u), select(op("lt", x, Infinity), factor, 1));
+  return select(op("eq", rounded, 0), x, scaled);
+}
+
+/** ln(1 + e^x). Error 2.4 ulp; 2. */
+export function softplus(x: Expr): Expr {
+  return op("add", op("max", x, 0), log1p(expNonPositive(op("neg", op("abs", x)))));
 }

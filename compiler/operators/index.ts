@@ -3,14 +3,18 @@
 import { activationOperators } from "./activation.js";
 import { arithmeticOperators } from "./arithmetic.js";
 import { clipOperators } from "./arithmetic-clip.js";
+import { integerOperators } from "./arithmetic-integer.js";
 import { powerOperators } from "./arithmetic-power.js";
 import { unaryOperators } from "./arithmetic-unary.js";
 import { castOperators } from "./cast.js";
+import { compareOperators } from "./compare.js";
 import { concatOperators } from "./concat.js";
 import { constantOperators } from "./constant.js";
 import { convolutionOperators } from "./convolution.js";
 import { convolutionTransposeOperators } from "./convolution-transpose.js";
 import { internalOperators } from "./internal.js";
+import { logicalOperators } from "./logical.js";
+import { mathOperators } from "./math.js";
 import { matmulOperators } from "./matmul.js";
 import { movementOperators } from "./movement.js";
 import { normalizationOperators } from "./normalization-expand.js";
@@ -24,6 +28,10 @@ import { sliceOperators } from "./slice.js";
 import { softmaxOperators } from "./softmax.js";
 
 const all: readonly Operator[] = [
+  ...mathOperators,
+  ...logicalOperators,
+  ...integerOperators,
+  ...compareOperators,
   ...softmaxOperators,
   ...reductionOperators,
   ...poolingOperators,
