@@ -3,9 +3,10 @@
  * count as one value. Nodes with regions and random operators stay.
  */
 
-import { type AttributeValue, type Node, replaceAllUses, type Value } from "../../compiler/ir/graph.js";
+import type { AttributeValue, Node, Value } from "../../compiler/ir/graph.js";
 import { type TensorData, tensorBytes } from "../../compiler/ir/tensor.js";
 import type { GraphPass } from "./pass.js";
+import { replaceValues } from "./replace.js";
 
 export const eliminateCommonSubexpressions: GraphPass = {
   name: "eliminate-common-subexpressions",
@@ -30,7 +31,7 @@ export const eliminateCommonSubexpressions: GraphPass = {
       first.source = [...new Set([...first.source, ...node.source])];
     }
     graph.nodes = kept;
-    replaceAllUses(graph, replacements);
+    replaceValues(graph, replacements);
   },
 };
 
@@ -44,8 +45,11 @@ function keyOf(node: Node, numbers: ValueNumbers): string {
 
 function attributeKey(value: AttributeValue): string {
   if (typeof value === "object" && "dtype" in value) return constantKey(value);
-  return JSON.stringify(typeof value === "number" && !Number.isFinite(value) ? String(value) : value);
+  return JSON.stringify(value, (_, part) => (typeof part === "number" ? numberKey(part) : part));
 }
+
+/** JSON alone knows neither -0 nor NaN and the infinities. */
+const numberKey = (value: number): string => (Object.is(value, -0) ? "-0" : String(value));
 
 const constantKey = (data: TensorData): string => `${data.dtype}[${data.dims}]${tensorBytes(data).join()}`;
 

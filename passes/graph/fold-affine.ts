@@ -9,10 +9,11 @@
  * constant folding computes. The result of the product must have no other user.
  */
 
-import { type Graph, type Node, replaceAllUses, usersOf, type Value } from "../../compiler/ir/graph.js";
+import { type Graph, type Node, usersOf, type Value } from "../../compiler/ir/graph.js";
 import { GraphBuilder } from "../../compiler/operators/builder.js";
 import { findOperator } from "../../compiler/operators/index.js";
 import type { GraphPass } from "./pass.js";
+import { replaceValues } from "./replace.js";
 
 export const foldAffine: GraphPass = {
   name: "fold-affine",
@@ -56,7 +57,7 @@ function foldOnce(graph: Graph): boolean {
   }
   if (built.size === 0) return false;
   graph.nodes = graph.nodes.flatMap((node) => built.get(node) ?? [node]);
-  replaceAllUses(graph, replacements);
+  replaceValues(graph, replacements);
   return true;
 }
 

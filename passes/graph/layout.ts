@@ -49,8 +49,17 @@ class LayoutAssignment {
       this.visit(node);
       this.nodes.push(node);
     }
-    this.graph.outputs = this.graph.outputs.map((value) => this.inOrder(value, rowMajor(value.rank)));
+    this.graph.outputs = this.graph.outputs.map((value) => this.asOutput(value));
     this.graph.nodes = this.nodes;
+  }
+
+  /** Results are row-major; a copy takes over the name, by which callers know the result. */
+  private asOutput(value: Value): Value {
+    const result = this.inOrder(value, rowMajor(value.rank));
+    if (result === value) return value;
+    result.name = value.name;
+    value.name = `${value.name}.channelslast`;
+    return result;
   }
 
   private visit(node: Node): void {

@@ -9,9 +9,11 @@
  */
 
 import { equalShapes, isStatic } from "../../compiler/ir/dim.js";
-import { constantValue, type Graph, type Node, replaceAllUses, type Value } from "../../compiler/ir/graph.js";
-import { tensorOf } from "../../compiler/ir/tensor.js";
+import { constantValue, type Graph, type Node, type Value } from "../../compiler/ir/graph.js";
+import { tensorOf, toNumbers } from "../../compiler/ir/tensor.js";
+import { decodeElements } from "../../compiler/operators/numbers.js";
 import type { GraphPass } from "./pass.js";
+import { replaceValues } from "./replace.js";
 
 export const simplify: GraphPass = {
   name: "simplify",
@@ -44,7 +46,7 @@ function simplifyOnce(graph: Graph): boolean {
     }
   }
   graph.nodes = graph.nodes.filter((node) => !node.outputs.some((output) => replacements.has(output)));
-  replaceAllUses(graph, replacements);
+  replaceValues(graph, replacements);
   return changed;
 }
 
@@ -55,8 +57,7 @@ function withoutNeutral(node: Node, number: number, sides: readonly number[]): V
     const other = node.inputs[1 - side];
     if (neutral === null || neutral === undefined || other === null || other === undefined) continue;
     const same = equalShapes(other.shape, node.outputs[0]!.shape) && other.dtype === node.outputs[0]!.dtype;
-    if (same && Array.from(neutral.data as ArrayLike<number | bigint>).every((x) => Number(x) === number))
-      return other;
+    if (same && Array.from(decodeElements(neutral)).every((x) => Object.is(x, number))) return other;
   }
   return null;
 }
@@ -73,6 +74,7 @@ const rules: readonly Rule[] = [
     apply: (node) => {
       const [input, output] = [node.inputs[0]!, node.outputs[0]!];
       return node.outputs.length === 1 &&
+        !mayReverse(node) &&
         input.dtype === output.dtype &&
         equalShapes(input.shape, output.shape)
         ? input
@@ -117,6 +119,13 @@ const rules: readonly Rule[] = [
     },
   },
 ];
+
+/** A slice keeps every element and the shape also where it walks a dim backwards. */
+function mayReverse({ operator, inputs }: Node): boolean {
+  const steps = inputs[4];
+  if (operator !== "Slice" || steps === null || steps === undefined) return false;
+  return steps.constant === null || toNumbers(steps.constant).some((step) => step < 0);
+}
 
 function permOf(node: Node): readonly number[] {
   const { rank } = node.inputs[0]!;

@@ -1,0 +1,32 @@
+/** Putting values in place of others. */
+
+import { createNode, type Graph, replaceAllUses, type Value } from "../../compiler/ir/graph.js";
+
+/**
+ * Puts each replacement in place of its value everywhere. Results of the graph keep their names, by which callers
+ * know them: the new value takes over the name, or stands behind an Identity where it must keep its own, because it
+ * is an input, a constant or another result.
+ */
+export function replaceValues(graph: Graph, replacements: ReadonlyMap<Value, Value>): void {
+  const before = graph.outputs;
+  replaceAllUses(graph, replacements);
+  const kept = new Set(graph.outputs.filter((value, i) => value === before[i]));
+  graph.outputs = graph.outputs.map((value, i) => {
+    const { name } = before[i]!;
+    if (value === before[i]) return value;
+    if (value.producer !== null && value.constant === null && !kept.has(value)) {
+      kept.add(value);
+      value.name = name;
+      return value;
+    }
+    const identity = createNode({
+      operator: "Identity",
+      inputs: [value],
+      types: [value.type],
+      names: [name],
+      source: before[i]!.producer?.source ?? [],
+    });
+    graph.nodes.push(identity);
+    return identity.outputs[0]!;
+  });
+}
