@@ -1,8 +1,8 @@
 /**
  * Memory plan: an address for every buffer.
  *
- * A buffer lives from the call that first touches it to the one that last does; inputs from the start, outputs to the
- * end. Buffers whose calls allow it share memory in place. The rest is packed by size, largest first, each at the
+ * A buffer lives from the call that first touches it to the one that last does; inputs from the start, outputs past
+ * the end. Buffers whose calls allow it share memory in place. The rest is packed by size, largest first, each at the
  * lowest address where it overlaps no buffer that lives at the same time (first fit decreasing). The lower bound is
  * the largest sum of live bytes at any call: no plan can do with less for this order of calls.
  *
@@ -90,7 +90,8 @@ function lifetimes(program: Program): Map<ProgramBuffer, Block> {
   program.calls.forEach((call, at) => {
     for (const { buffer } of call.args) touch(buffer, at);
   });
-  for (const buffer of program.outputs) touch(buffer, Math.max(0, program.calls.length - 1));
+  // Past the last call, so that this call does not count as the one after which their memory is free.
+  for (const buffer of program.outputs) touch(buffer, program.calls.length);
   return blocks;
 }
 
@@ -156,7 +157,7 @@ export function place(blocks: readonly Block[]): number {
 
 export function lowerBound(blocks: readonly Block[], calls: number): number {
   let largest = 0;
-  for (let at = 0; at < Math.max(1, calls); at++) {
+  for (let at = 0; at <= calls; at++) {
     const live = blocks.reduce(
       (sum, block) => (block.first <= at && at <= block.last ? sum + block.bytes : sum),
       0,
