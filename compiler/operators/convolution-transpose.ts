@@ -223,7 +223,7 @@ function lowerPhase(
   weights: TensorData,
 ): void {
   const p = parametersOf(context, phases);
-  const key = phases.map(({ taps }) => taps.join("-")).join("x");
+  const key = `${p.groups}.${phases.map(({ taps }) => taps.join("-")).join("x")}`;
   const name = `deconv_${p.kernel.join("x")}_s${g.strides.join("x")}_${p.inChannels}to${p.outChannels}_${p.out.join("x")}`;
   context.kernel({ name, flops: convolutionFlops(p) }, (s) => {
     const packed = context.packed(weights, `deconv.${key}`, () => packTaps(p, weightOf(p, phases, weights)));

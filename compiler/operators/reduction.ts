@@ -2,13 +2,14 @@
 
 import { type Dim, staticDim } from "../ir/dim.js";
 import { type DType, dtypes } from "../ir/dtype.js";
-import { elementCount, forEachIndex, type TensorData, tensor } from "../ir/tensor.js";
+import { elementCount, forEachIndex, type TensorData } from "../ir/tensor.js";
 import * as math from "../kernels/math.js";
 import { type Reducer, reduce } from "../kernels/reduce.js";
 import { i32Constant, op } from "../loop/builder.js";
 import { type Expr, registerTypes } from "../loop/ir.js";
 import { memoryOrder } from "../lowering/loops.js";
 import { allAxes, axesToInput, normaliseAxes } from "./axes.js";
+import { encodeElements, isExact } from "./numbers.js";
 import { attribute, defineOperator, type NodeView, type Operator } from "./operator.js";
 
 const attributes = { keepdims: attribute.int(1), noop_with_empty_axes: attribute.int(0) } as const;
@@ -81,7 +82,8 @@ function reduction(declaration: ReductionDeclaration): Operator {
       const noop = listed.length === 0 && context.attributes.noop_with_empty_axes !== 0;
       const axes =
         listed.length > 0 ? listed.map((a) => (a < 0 ? a + x.dims.length : a)) : allAxes(x.dims.length);
-      return [foldAxes(x, noop ? [] : axes, context.outputs[0]!.dims, fold)];
+      const folded = foldAxes(x, noop ? [] : axes, context.outputs[0]!.dims, fold);
+      return folded === null ? null : [folded];
     },
   });
 }
@@ -91,24 +93,22 @@ function resultIndices(indices: readonly Expr[], axes: readonly number[], keep: 
   return indices.filter((_, axis) => !axes.includes(axis));
 }
 
+/** Null where numbers cannot hold the integers that come out. */
 function foldAxes(
   x: TensorData,
   axes: readonly number[],
   dims: readonly number[],
   fold: (values: readonly number[]) => number,
-): TensorData {
+): TensorData | null {
   const kept = x.dims.map((dim, axis) => (axes.includes(axis) ? 1 : dim));
   const groups = Array.from({ length: elementCount(kept) }, (): number[] => []);
   forEachIndex(x.dims, (indices, at) => {
     const place = indices.reduce((sum, i, axis) => sum * kept[axis]! + (axes.includes(axis) ? 0 : i), 0);
     groups[place]!.push(Number(x.data[at]));
   });
-  const data = new dtypes[x.dtype].array(groups.length);
-  groups.forEach((values, i) => {
-    data[i] =
-      data instanceof BigInt64Array || data instanceof BigUint64Array ? BigInt(fold(values)) : fold(values);
-  });
-  return tensor(x.dtype, dims, data);
+  const results = groups.map(fold);
+  const exact = dtypes[x.dtype].kind === "float" || (isExact(x) && results.every(Number.isSafeInteger));
+  return exact ? encodeElements(x.dtype, dims, results) : null;
 }
 
 const numeric: readonly DType[] = ["float32", "float64", "int32", "int64"];
@@ -217,6 +217,6 @@ function extremum(
     types: numeric,
     combine: (scalar) => (scalar === "i32" || scalar === "i64" ? `${word}_s` : word),
     initial,
-    fold: (values) => values.reduce((a, b) => pick(a, b)),
+    fold: (values) => values.reduce((a, b) => pick(a, b), pick()),
   });
 }
