@@ -1,0 +1,70 @@
+/** Comparison of tensors, with a report that says where they differ and by how much. */
+
+import { type TensorData, toNumbers } from "../compiler/ir/tensor.js";
+
+/** |actual - expected| <= absolute + relative * |expected|; both zero where absent. */
+export interface Tolerance {
+  readonly absolute?: number;
+  readonly relative?: number;
+}
+
+export interface Errors {
+  readonly absolute: number;
+  readonly relative: number;
+}
+
+/** Largest absolute and relative error; NaN counts as equal to NaN and as infinitely far from numbers. */
+export function largestErrors(actual: TensorData, expected: TensorData): Errors {
+  let [absolute, relative] = [0, 0];
+  for (let i = 0; i < expected.data.length; i++) {
+    const error = errorAt(actual, expected, i);
+    absolute = Math.max(absolute, error);
+    if (error > 0) relative = Math.max(relative, error / Math.abs(Number(expected.data[i])));
+  }
+  return { absolute, relative };
+}
+
+/** Null where the tensors agree, else what is wrong: type, shape, or the first element out of tolerance. */
+export function differenceOf(
+  actual: TensorData,
+  expected: TensorData,
+  tolerance: Tolerance = {},
+): string | null {
+  const [a, b] = [actual, expected].map(({ dtype, dims }) => `${dtype}[${dims.join(", ")}]`);
+  if (a !== b) return `is ${a}, expected ${b}`;
+  const { absolute = 0, relative = 0 } = tolerance;
+  const wrong: number[] = [];
+  for (let i = 0; i < expected.data.length; i++) {
+    const error = errorAt(actual, expected, i);
+    if (!(error <= absolute + relative * Math.abs(Number(expected.data[i]))) && error !== 0) wrong.push(i);
+  }
+  const first = wrong[0];
+  if (first === undefined) return null;
+  const largest = largestErrors(actual, expected);
+  return [
+    `${wrong.length} of ${expected.data.length} elements of ${a} differ`,
+    `first at ${first} = [${indicesOf(first, expected.dims).join(", ")}]: ${actual.data[first]}, expected ${expected.data[first]}`,
+    `largest errors: ${largest.absolute} absolute, ${largest.relative} relative`,
+    `from there: [${toNumbers(actual).slice(first, first + 8)}]`,
+    `expected:   [${toNumbers(expected).slice(first, first + 8)}]`,
+  ].join("\n  ");
+}
+
+function errorAt(actual: TensorData, expected: TensorData, i: number): number {
+  const [a, b] = [actual.data[i]!, expected.data[i]!];
+  if (a === b || (Number.isNaN(a) && Number.isNaN(b))) return 0;
+  const error = typeof a === "bigint" ? Number(a - BigInt(b)) : Math.abs(a - Number(b)); // not through a Number: i64 keeps all bits
+  return Number.isNaN(error) ? Number.POSITIVE_INFINITY : Math.abs(error);
+}
+
+function indicesOf(at: number, dims: readonly number[]): number[] {
+  let rest = at;
+  return [...dims]
+    .reverse()
+    .map((dim) => {
+      const index = rest % dim;
+      rest = (rest - index) / dim;
+      return index;
+    })
+    .reverse();
+}
