@@ -219,7 +219,6 @@ export const opInfo = (op: OpName): OpInfo => ops[op];
 export const i32: ExprType = { scalar: "i32", lanes: 1 };
 export const i64: ExprType = { scalar: "i64", lanes: 1 };
 export const f32: ExprType = { scalar: "f32", lanes: 1 };
-export const f64: ExprType = { scalar: "f64", lanes: 1 };
 export const bool: ExprType = { scalar: "bool", lanes: 1 };
 export const f32x4: ExprType = { scalar: "f32", lanes: 4 };
 

@@ -8,7 +8,6 @@ import { type Dim, isStatic, staticDim } from "../ir/dim.js";
 import { type DType, dtypes } from "../ir/dtype.js";
 import {
   add,
-  constantIndex,
   extract,
   i32Constant,
   KernelBuilder,
@@ -134,6 +133,3 @@ export class TensorView {
     }
   }
 }
-
-/** True where the operand is a constant that equals the number. */
-export const isConstant = (operand: Operand, value: number): boolean => constantIndex(operand) === value;

@@ -81,12 +81,6 @@ function fillUnitStrides(shape: readonly Dim[], strides: Dim[]): void {
   }
 }
 
-/** True where the elements fill their memory in row-major order without holes. */
-export function isContiguous(strided: Strided): boolean {
-  const wanted = denseStrides(strided.shape);
-  return strided.strides.every((stride, i) => strided.shape[i] === 1 || equalDims(stride, wanted[i]!));
-}
-
 /** The part of a concatenation that starts at `start` on the axis. */
 export function partOf(whole: Strided, shape: readonly Dim[], axis: number, start: Dim): Strided {
   return {
