@@ -100,27 +100,37 @@ export const mapExprs = (block: Block, map: ExprMap): Statement[] =>
   block.map((statement) => mapBlocks(mapOperands(statement, map), (inner) => mapExprs(inner, map)));
 
 /** Every statement at any depth, in the order of the text. */
-export function* statementsIn(block: Block): Generator<Statement> {
-  for (const statement of block) {
-    yield statement;
-    for (const inner of blocksOf(statement)) yield* statementsIn(inner);
-  }
+export function statementsIn(block: Block): Statement[] {
+  const found: Statement[] = [];
+  const visit = (statements: Block): void => {
+    for (const statement of statements) {
+      found.push(statement);
+      for (const inner of blocksOf(statement)) visit(inner);
+    }
+  };
+  visit(block);
+  return found;
 }
 
 /** Every expression node of a block once, operands before those that use them. */
-export function* exprsIn(block: Block): Generator<Expr> {
+export function exprsIn(block: Block): Expr[] {
   const seen = new Set<Expr>();
-  for (const statement of statementsIn(block)) {
-    for (const operand of operandsOf(statement)) yield* nodesOf(operand, seen);
-  }
+  return statementsIn(block).flatMap((statement) =>
+    operandsOf(statement).flatMap((operand) => nodesOf(operand, seen)),
+  );
 }
 
 /** The nodes of an expression that are not in `seen` yet, each once, operands first. */
-export function* nodesOf(expr: Expr, seen: Set<Expr> = new Set()): Generator<Expr> {
-  if (seen.has(expr)) return;
-  seen.add(expr);
-  for (const child of childrenOf(expr)) yield* nodesOf(child, seen);
-  yield expr;
+export function nodesOf(expr: Expr, seen: Set<Expr> = new Set()): Expr[] {
+  const found: Expr[] = [];
+  const visit = (node: Expr): void => {
+    if (seen.has(node)) return;
+    seen.add(node);
+    childrenOf(node).forEach(visit);
+    found.push(node);
+  };
+  visit(expr);
+  return found;
 }
 
 const noVariables: ReadonlySet<Variable> = new Set();
@@ -131,14 +141,20 @@ export function variablesOf(expr: Expr): ReadonlySet<Variable> {
   if (expr.kind === "constant" || expr.kind === "address") return noVariables;
   let free = freeOf.get(expr);
   if (free === undefined) {
-    const found = new Set<Variable>();
-    if (expr.kind === "variable") found.add(expr.variable);
-    if (expr.kind === "load" && expr.pointer !== undefined) found.add(expr.pointer);
-    for (const child of childrenOf(expr)) for (const variable of variablesOf(child)) found.add(variable);
-    free = found;
+    const own = expr.kind === "variable" ? expr.variable : expr.kind === "load" ? expr.pointer : undefined;
+    free = childrenOf(expr)
+      .map(variablesOf)
+      .reduce(union, own === undefined ? noVariables : new Set([own]));
     freeOf.set(expr, free);
   }
   return free;
+}
+
+/** One of the sets itself where it holds the other: most nodes read no more than their largest operand. */
+function union(a: ReadonlySet<Variable>, b: ReadonlySet<Variable>): ReadonlySet<Variable> {
+  const [small, large] = a.size < b.size ? [a, b] : [b, a];
+  for (const variable of small) if (!large.has(variable)) return new Set([...large, ...small]);
+  return large;
 }
 
 export function dependsOn(expr: Expr, variables: ReadonlySet<Variable>): boolean {
@@ -159,10 +175,7 @@ export function readsMemory(expr: Expr): boolean {
   return reads;
 }
 
-export const hasStore = (block: Block): boolean => {
-  for (const statement of statementsIn(block)) if (statement.kind === "store") return true;
-  return false;
-};
+export const hasStore = (block: Block): boolean => statementsIn(block).some(({ kind }) => kind === "store");
 
 /** The variables that a block declares: lets and the variables of its loops. */
 export function declaredIn(block: Block): Set<Variable> {

@@ -66,6 +66,7 @@ class Collapsing {
 
   /** The loop merged with the one that is its whole body, or null where they do not walk memory as one. */
   private merge(outer: For): For | null {
+    if (!isAlmostPerfect(outer)) return null;
     const body = inlineIndexLets(outer.body, new Set([outer.variable]));
     const inner = body[0];
     if (body.length !== 1 || inner?.kind !== "for" || !this.mergeableBounds(outer, inner)) return null;
@@ -81,11 +82,17 @@ class Collapsing {
   }
 
   private mergeableBounds(outer: For, inner: For): boolean {
-    const fromZero = [outer, inner].every(({ start, step }) => constantIndex(start) === 0 && step === 1);
     // Two negative extents would have a positive product.
     const extentsCount = [outer, inner].every(({ end }) => this.ranges.isExtent(end));
-    return fromZero && extentsCount && !dependsOn(inner.end, new Set([outer.variable]));
+    return extentsCount && !dependsOn(inner.end, new Set([outer.variable]));
   }
+}
+
+/** True for two loops that count from zero with nothing but lets between them, which may be index arithmetic. */
+function isAlmostPerfect(outer: For): boolean {
+  const inner = outer.body.at(-1);
+  if (inner?.kind !== "for" || outer.body.slice(0, -1).some(({ kind }) => kind !== "let")) return false;
+  return [outer, inner].every(({ start, step }) => constantIndex(start) === 0 && step === 1);
 }
 
 /** What a merged loop may be, or null where merging would lose what was asked for. */
@@ -123,14 +130,14 @@ function mergeIndices(block: Block, outer: For, inner: For, merged: Variable): S
   );
   const mapBlock = (statements: Block): Statement[] =>
     statements.map((statement) => {
+      if (!possible) return statement;
       const mapped = mapBlocks(mapOperands(statement, map), mapBlock);
       if (mapped.kind !== "store" || !dependsOn(mapped.index, replaced)) return mapped;
       return { ...mapped, index: mergeIndex(mapped.index) };
     });
   const result = mapBlock(block);
   // What still reads one of the two variables used it for something else than an index.
-  for (const expr of exprsIn(result)) possible &&= !dependsOn(expr, replaced);
-  return possible ? result : null;
+  return possible && !exprsIn(result).some((expr) => dependsOn(expr, replaced)) ? result : null;
 }
 
 function mergePolynomial(

@@ -3,7 +3,14 @@
  */
 
 import type { Expr, Statement, Variable } from "../../compiler/loop/ir.js";
-import { dependsOn, mapBlocks, nodesOf, statementsIn, substitute } from "../../compiler/loop/rewrite.js";
+import {
+  dependsOn,
+  mapBlocks,
+  nodesOf,
+  statementsIn,
+  substitute,
+  substitution,
+} from "../../compiler/loop/rewrite.js";
 
 /** Longer values are computed once where they stand. */
 const MAX_NODES = 24;
@@ -14,25 +21,20 @@ export function inlineIndexLets(
   on: ReadonlySet<Variable>,
 ): readonly Statement[] {
   const values = new Map<Variable, Expr>();
-  const inlined = new Set(on);
+  // Values refer to earlier lets, which are in the map already.
+  const inlined = substitution(values);
   for (const statement of statementsIn(block)) {
-    if (statement.kind !== "let" || statement.variable.mutable) continue;
-    if (isIndexArithmetic(statement.value) && dependsOn(statement.value, inlined)) {
-      inlined.add(statement.variable);
-      values.set(statement.variable, statement.value);
-    }
+    if (statement.kind !== "let" || statement.variable.mutable || !isIndexArithmetic(statement.value))
+      continue;
+    const value = inlined(statement.value);
+    if (dependsOn(value, on)) values.set(statement.variable, value);
   }
   if (values.size === 0) return block;
   const drop = (statements: readonly Statement[]): Statement[] =>
     statements
       .filter((statement) => statement.kind !== "let" || !values.has(statement.variable))
       .map((statement) => mapBlocks(statement, drop));
-  let result: readonly Statement[] = drop(block);
-  // Values refer to earlier lets, so the last one is put in first.
-  for (const [variable, value] of [...values].reverse()) {
-    result = substitute(result, new Map([[variable, value]]));
-  }
-  return result;
+  return substitute(drop(block), values);
 }
 
 /** What the lets of a block that hold index arithmetic stand for. */
