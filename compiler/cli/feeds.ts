@@ -4,9 +4,10 @@ import type { TensorInfo, TensorLike } from "../../runtime/index.js";
 import { elementCount } from "../ir/tensor.js";
 import { CommandError, usageError } from "./failure.js";
 import type { Assignment } from "./flags.js";
+import { isFile } from "./magic.js";
 import { readBytes } from "./model-file.js";
-import { isNpy, readNpy } from "./npy.js";
-import { isPicture, readPicture } from "./picture.js";
+import { readNpy } from "./npy.js";
+import { readPicture } from "./picture.js";
 import { type PictureFlags, pictureElements } from "./picture-tensor.js";
 import { randomElements } from "./random.js";
 
@@ -73,11 +74,11 @@ function filesByInput(
 async function readFeed(input: TensorInfo, path: string, flags: FeedFlags): Promise<TensorLike> {
   const bytes = await readBytes(path);
   const dims = input.dims as readonly number[];
-  if (isPicture(bytes)) {
+  if (isFile("png", bytes) || isFile("jpeg", bytes)) {
     const data = pictureElements(await readPicture(bytes, path), input, flags);
     return { type: input.type, dims, data };
   }
-  if (!isNpy(bytes)) throw new CommandError(`cannot read ${path}: neither .npy nor PNG nor JPEG`);
+  if (!isFile("npy", bytes)) throw new CommandError(`cannot read ${path}: neither .npy nor PNG nor JPEG`);
   const { dtype, dims: given, data } = readNpy(bytes, path);
   const wanted = `input "${input.name}" wants ${input.type}[${dims.join(", ")}]`;
   if (dtype !== input.type || `${given}` !== `${dims}`) {

@@ -9,11 +9,11 @@ export type DimValue = number | { min: number; max: number };
 /** `NAME=N` or `NAME=MIN..MAX`, added to those given before. The name may hold `=`. */
 export function parseDim(text: string, previous: Record<string, DimValue> = {}): Record<string, DimValue> {
   const [name, value] = splitAtLast(text, "=");
-  const range = value?.split("..").map((part) => wholeNumber(part));
-  const [min, max = min] = range ?? [];
-  if (name === "" || range === undefined || range.length > 2 || min === undefined || max === undefined) {
+  const range = value?.split("..").map(wholeNumber);
+  if (name === "" || range === undefined || range.length > 2 || range.includes(undefined)) {
     return refuse("expected NAME=N or NAME=MIN..MAX, such as batch=1 or length=1..512");
   }
+  const [min, max = min] = range as [number, number?];
   if (min > max) return refuse(`the range ${value} is empty`);
   return add(previous, name, range.length === 1 ? min : { min, max });
 }

@@ -1,13 +1,14 @@
 /** The flags that show what passes do: IR text after each, their list, and their times. */
 
-import { mkdirSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { writeFileSync } from "node:fs";
+import { join, resolve } from "node:path";
 import { type Command, Option } from "commander";
 import type { OptimizationLevel } from "../../passes/pipeline.js";
 import type { CompileReport, PassEvent } from "../options.js";
 import { grouped } from "./compile-flags.js";
 import { fileError, usageError } from "./failure.js";
 import { collect } from "./flags.js";
+import { makeFolder } from "./output-files.js";
 import { formatTable, left, right } from "./table.js";
 import type { Terminal } from "./terminal.js";
 import { formatTime } from "./units.js";
@@ -76,7 +77,7 @@ export class IrPrinter {
   private dump(folder: string, index: number, name: string, text: string): void {
     const path = join(folder, `${numbered(index)}-${name}.txt`);
     try {
-      mkdirSync(folder, { recursive: true });
+      makeFolder(resolve(folder));
       writeFileSync(path, `${text}\n`);
     } catch (error) {
       throw fileError("write", path, error);

@@ -5,6 +5,7 @@ import { basename, extname, join } from "node:path";
 import { KilnError } from "../diagnostics.js";
 import type { CompileOptions } from "../options.js";
 import { CommandError, fileError } from "./failure.js";
+import { isFile } from "./magic.js";
 import type { Io } from "./terminal.js";
 
 export interface ModelFile {
@@ -22,7 +23,7 @@ export async function readModel(path: string, io: Io): Promise<ModelFile> {
     bytes,
     path,
     name: path === "-" ? "model" : basename(path, extname(path)),
-    isCompiled: isWasm(bytes),
+    isCompiled: isFile("wasm", bytes),
   };
 }
 
@@ -44,8 +45,6 @@ async function readStdin({ stdin }: Io): Promise<Uint8Array> {
   if (chunks.length === 0) throw new CommandError("cannot read the model from stdin: it is empty");
   return new Uint8Array(Buffer.concat(chunks));
 }
-
-const isWasm = (bytes: Uint8Array): boolean => `${bytes.subarray(0, 4)}` === "0,97,115,109";
 
 /** Refuses a compiled module where only a model will do. */
 export function requireOnnx(model: ModelFile): ModelFile {

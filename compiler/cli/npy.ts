@@ -6,6 +6,7 @@
 import { type DType, dtypes } from "../ir/dtype.js";
 import { elementCount, forEachIndex, type TensorData, tensor, tensorBytes } from "../ir/tensor.js";
 import { CommandError } from "./failure.js";
+import { isFile } from "./magic.js";
 
 /** Type codes as NumPy spells them. It has no bfloat16: the ml_dtypes package stores those as two opaque bytes. */
 const codes: { readonly [D in DType]: string } = {
@@ -28,14 +29,12 @@ const byCode = new Map(Object.entries(codes).map(([dtype, code]) => [code, dtype
 const magic = "\x93NUMPY";
 const ascii = new TextDecoder("latin1");
 
-export const isNpy = (bytes: Uint8Array): boolean => ascii.decode(bytes.subarray(0, 6)) === magic;
-
 /** The tensor in an .npy file; raises CommandError saying what is wrong with it. */
 export function readNpy(bytes: Uint8Array, path: string): TensorData {
   const fail = (reason: string): never => {
     throw new CommandError(`cannot read ${path}: ${reason}`);
   };
-  if (!isNpy(bytes)) return fail("not an .npy file");
+  if (!isFile("npy", bytes)) return fail("not an .npy file");
   const { text, end } = readHeader(bytes, fail);
   const { dtype, isBigEndian, isFortran, dims } = parseHeader(text, fail);
   const { array, bytes: size } = dtypes[dtype];

@@ -5,8 +5,8 @@
  */
 
 import { randomBytes } from "node:crypto";
-import { constants, existsSync } from "node:fs";
-import { access, mkdir, open, rename, rm, rmdir, stat, writeFile } from "node:fs/promises";
+import { constants, existsSync, mkdirSync } from "node:fs";
+import { access, open, rename, rm, rmdir, stat, writeFile } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { CommandError, fileError, Interrupted } from "./failure.js";
 
@@ -60,7 +60,7 @@ class Changes {
   async write({ path, data }: OutputFile, signal: AbortSignal): Promise<string | undefined> {
     try {
       if ((await kindOf(path)) === "device") return void (await writeFile(path, data));
-      await this.makeFolder(dirname(resolve(path)));
+      makeFolder(dirname(resolve(path)), (made) => this.undos.push(() => rmdir(made)));
       const temporary = beside(path, "tmp");
       const handle = await open(temporary, "wx");
       this.undos.push(() => rm(temporary, { force: true }));
@@ -102,14 +102,16 @@ class Changes {
     // The first error is the one to tell of: those on the way back follow from it.
     for (const undo of this.undos.reverse()) await undo().catch(() => {});
   }
+}
 
-  private async makeFolder(folder: string): Promise<void> {
-    const first = await mkdir(folder, { recursive: true });
-    if (first === undefined) return;
-    this.undos.push(async () => {
-      for (let made = folder; made.length >= first.length; made = dirname(made)) await rmdir(made);
-    });
-  }
+/** Makes the folder and those above it; calls back with each that was not there. */
+export function makeFolder(folder: string, made: (folder: string) => void = () => {}): void {
+  if (existsSync(folder)) return;
+  const parent = dirname(folder);
+  if (parent !== folder) makeFolder(parent, made);
+  // Not `recursive`: where a parent is there but takes no folders (/proc), Node 20 then tries without end.
+  mkdirSync(folder);
+  made(folder);
 }
 
 const beside = (path: string, extension: string): string =>

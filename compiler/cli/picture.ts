@@ -2,6 +2,7 @@
 
 import type { DecodedPng } from "fast-png";
 import { CommandError } from "./failure.js";
+import { isFile } from "./magic.js";
 
 export interface Picture {
   readonly width: number;
@@ -12,14 +13,9 @@ export interface Picture {
   readonly samples: Float32Array;
 }
 
-const isPng = (file: Uint8Array): boolean => `${file.subarray(0, 4)}` === "137,80,78,71";
-const isJpeg = (file: Uint8Array): boolean => `${file.subarray(0, 3)}` === "255,216,255";
-
-export const isPicture = (file: Uint8Array): boolean => isPng(file) || isJpeg(file);
-
 export async function readPicture(file: Uint8Array, path: string): Promise<Picture> {
   try {
-    return isPng(file) ? await readPng(file) : await readJpeg(file);
+    return isFile("png", file) ? await readPng(file) : await readJpeg(file);
   } catch (cause) {
     const { message } = cause as Error;
     throw new CommandError(`cannot read ${path}: ${message}`, { cause });
