@@ -20,7 +20,7 @@ function alignOperand(b: GraphBuilder, x: Value, y: Value, view: ImportedNode<ty
   if (broadcast === 0 || axis === undefined || y.rank === 0) return y;
   const start = axis < 0 ? axis + x.rank : axis;
   const behind = x.rank - start - y.rank;
-  if (start < 0 || behind < 0) view.fail(`axis ${axis} puts ${y.rank} dims outside of ${x.rank}`, "E_MODEL");
+  if (start < 0 || behind < 0) view.fail(`axis ${axis} puts ${y.rank} dims outside of ${x.rank}`);
   if (behind === 0) return y;
   return b.op("Unsqueeze", [y, b.ints(Array.from({ length: behind }, (_, i) => y.rank + i))]);
 }

@@ -81,10 +81,10 @@ export class GraphBuilder {
     outputCount: number,
   ): ImportedNode {
     const node = this.origin.source[0] ?? this.origin.name;
-    const fail: ImportedNode["fail"] = (reason, code = "E_UNSUPPORTED", hint) => {
+    const fail: ImportedNode["fail"] = (reason, code = "E_MODEL", hint) => {
       throw new KilnError(code, reason, { node, operator: name, ...(hint !== undefined && { hint }) });
     };
-    const complete = completeAttributes(operator.attributes, attributes, (reason) => fail(reason, "E_MODEL"));
+    const complete = completeAttributes(operator.attributes, attributes, fail);
     return { attributes: complete as ImportedNode["attributes"], name: node, outputCount, fail };
   }
 

@@ -41,7 +41,8 @@ const Cast = defineOperator({
         .toLowerCase()
         .replace(/^(float|double)$/, (word) => (word === "float" ? "float32" : "float64"));
       const info = dtypes[name as DType];
-      if (info === undefined) view.fail(`element type ${view.attributes.to} is not supported`);
+      if (info === undefined)
+        view.fail(`element type ${view.attributes.to} is not supported`, "E_UNSUPPORTED");
       return [b.op("Cast", [x!], { to: info.onnx })];
     }),
     { since: 6, attributes: { to: castAttributes.to } },

@@ -1,12 +1,16 @@
-/** Tensors made of nothing but a shape. `Constant` itself is the importer's. */
+/** Tensors made of a shape and a few numbers. `Constant` itself is the importer's. */
 
-import { staticDim } from "../ir/dim.js";
-import { dtypes } from "../ir/dtype.js";
+import { ceilDivDims, type Dim, isStatic, maxDims, staticDim, subtractDims } from "../ir/dim.js";
+import { type DType, dtypeFromOnnx, dtypes } from "../ir/dtype.js";
 import { elementCount, type TensorData, tensor, tensorOf } from "../ir/tensor.js";
-import { constant } from "../loop/builder.js";
-import { registerTypes } from "../loop/ir.js";
+import { add, constant, op, select } from "../loop/builder.js";
+import { type Expr, registerTypes } from "../loop/ir.js";
+import { normaliseAxes } from "./axes.js";
+import { convertElement } from "./cast-emit.js";
+import { injective } from "./injective.js";
 import { decodeElement } from "./numbers.js";
-import { attribute, defineOperator, type NodeView, type Operator } from "./operator.js";
+import { attribute, type ElementContext, type NodeView, type Operator } from "./operator.js";
+import { floats, numeric } from "./pointwise.js";
 
 const fillAttributes = { value: attribute.optional("tensor") } as const;
 
@@ -16,33 +20,162 @@ function fillValue(context: NodeView<typeof fillAttributes>): TensorData {
   return value;
 }
 
-const ConstantOfShape = defineOperator({
+/** A stored element as a constant in its register. */
+function elementConstant(dtype: DType, stored: number | bigint): Expr {
+  const value = typeof stored === "bigint" ? stored : decodeElement(dtype, stored);
+  return constant({ scalar: registerTypes[dtype], lanes: 1 }, value);
+}
+
+const ConstantOfShape = injective({
   name: "ConstantOfShape",
   summary: "A tensor of the given shape, all its elements the same.",
   inputs: ["input"],
   attributes: fillAttributes,
-  versions: [9, 20, 21, 23, 24, 25].map((since) => ({ since })),
+  versions: [9, 20, 21, 23, 24, 25],
   infer: (context) => [{ dtype: fillValue(context).dtype, shape: context.requireElements(0) }],
   elements: (context) => {
     const { dtype, data } = fillValue(context);
     const { shape } = context.node.outputs[0]!;
     if ((dtype !== "int32" && dtype !== "int64") || shape.length > 1) return null;
-    const count = staticDim(shape[0] ?? 1, "the size of a shape");
-    return new Array<number>(count).fill(Number(data[0]));
+    const [count = 1] = shape;
+    return isStatic(count) && count <= 4096 ? new Array<number>(count).fill(Number(data[0])) : null;
   },
   injective: (context) => {
     const { dtype, data } = fillValue(context);
-    const stored = data[0]!;
-    const value = typeof stored === "bigint" ? stored : decodeElement(dtype, stored);
-    return constant({ scalar: registerTypes[dtype], lanes: 1 }, value);
+    return elementConstant(dtype, data[0]!);
   },
   evaluate: ({ view, outputs }) => {
     const { dtype, data: value } = fillValue(view);
     const { dims } = outputs[0]!;
     const data = new dtypes[dtype].array(elementCount(dims));
-    (data as Uint8Array).fill(value[0] as number);
+    (data as Uint8Array).fill(value[0] as number); // the element and the array are of the same dtype
     return [tensor(dtype, dims, data)];
   },
 });
 
-export const constantOperators: readonly Operator[] = [ConstantOfShape];
+const eyeAttributes = { dtype: attribute.optional("int"), k: attribute.int(0) } as const;
+
+const EyeLike = injective({
+  name: "EyeLike",
+  summary: "A matrix of the input's shape, with ones on a diagonal and zeros elsewhere.",
+  inputs: ["input"],
+  attributes: eyeAttributes,
+  versions: [9, 22],
+  infer: (context) => {
+    const { dtype, shape, rank } = context.input(0);
+    if (rank !== 2) context.fail(`takes 2 dims, not ${rank}`, "E_SHAPE");
+    const { dtype: code } = context.attributes;
+    const wanted = code === undefined ? dtype : dtypeFromOnnx(code);
+    if (wanted === undefined) return context.fail(`element type ${code} is not supported`, "E_UNSUPPORTED");
+    return [{ dtype: wanted, shape }];
+  },
+  injective: (context, [row, column]) => {
+    const { dtype } = context.node.outputs[0]!;
+    const isDiagonal = op("eq", add(row!, context.attributes.k), column!);
+    return select(isDiagonal, numberConstant(dtype, 1), numberConstant(dtype, 0));
+  },
+});
+
+const numberConstant = (dtype: DType, value: number): Expr =>
+  constant({ scalar: registerTypes[dtype], lanes: 1 }, value);
+
+/** The number of steps from start to limit. */
+function stepsOf(context: NodeView): Dim {
+  const [start, limit, delta] = [0, 1, 2].map((i) => context.requireElements(i)[0]!) as [Dim, Dim, Dim];
+  if (delta === 0) context.fail("delta is 0");
+  if (isStatic(start) && isStatic(limit) && isStatic(delta)) {
+    return Math.max(Math.ceil((limit - start) / delta), 0);
+  }
+  if (!isStatic(delta)) return context.fail("delta must be known at compile time", "E_UNSUPPORTED");
+  const span = delta > 0 ? subtractDims(limit, start) : subtractDims(start, limit);
+  return maxDims(ceilDivDims(span, Math.abs(delta)), 0);
+}
+
+const Range = injective({
+  name: "Range",
+  summary: "The numbers from start to limit (which is left out) in steps of delta.",
+  inputs: ["start", "limit", "delta"],
+  attributes: {},
+  versions: [11, 27],
+  infer: (context) => {
+    const { dtype } = context.input(0);
+    if (!numeric.includes(dtype)) context.fail(`does not take ${dtype}`, "E_UNSUPPORTED");
+    return [{ dtype, shape: [stepsOf(context)] }];
+  },
+  injective: (context, [index]) => {
+    const { dtype } = context.input(0);
+    const [start, delta] = [context.load(0, []), context.load(2, [])];
+    return op("add", start, op("mul", convertElement(index!, "int32", widened(dtype)), delta));
+  },
+});
+
+/** The type in whose register the elements are computed. */
+const widened = (dtype: DType): DType =>
+  registerTypes[dtype] === "f32" ? "float32" : registerTypes[dtype] === "i32" ? "int32" : dtype;
+
+const Trilu = injective({
+  name: "Trilu",
+  summary: "The part of matrices on and above a diagonal, or on and below it, and zeros elsewhere.",
+  inputs: ["input", "k?"],
+  attributes: { upper: attribute.int(1) },
+  versions: [14],
+  infer: (context) => {
+    const { dtype, shape, rank } = context.input(0);
+    if (rank < 2) context.fail(`takes 2 dims or more, not ${rank}`, "E_SHAPE");
+    return [{ dtype, shape }];
+  },
+  injective: (context, indices) => {
+    const [row, column] = indices.slice(-2) as [Expr, Expr];
+    const diagonal = add(row, diagonalOf(context));
+    const isKept = op(context.attributes.upper !== 0 ? "ge_s" : "le_s", column, diagonal);
+    return select(isKept, context.load(0, indices), numberConstant(context.input(0).dtype, 0));
+  },
+});
+
+function diagonalOf(context: ElementContext<{ upper: { kind: "int"; optional: false } }>): Expr | number {
+  const k = context.optional(1);
+  if (k === null) return 0;
+  const known = context.elements(1)?.[0];
+  if (known !== undefined) return staticDim(known, "k");
+  return op(
+    "i64_to_i32",
+    context.load(
+      1,
+      k.shape.map(() => context.dim(0)),
+    ),
+  );
+}
+
+const oneHotAttributes = { axis: attribute.int(-1) } as const;
+
+const oneHotAxis = (context: NodeView<typeof oneHotAttributes>): number =>
+  normaliseAxes([context.attributes.axis], context.input(0).rank + 1, context)[0]!;
+
+const OneHot = injective({
+  name: "OneHot",
+  summary: "Along a new axis, the second of two values at the given index, and the first one elsewhere.",
+  inputs: ["indices", "depth", "values"],
+  attributes: oneHotAttributes,
+  versions: [9, 11],
+  infer: (context) => {
+    const shape: Dim[] = [...context.input(0).shape];
+    shape.splice(oneHotAxis(context), 0, context.requireElements(1)[0]!);
+    return [{ dtype: context.input(2).dtype, shape }];
+  },
+  injective: (context, indices) => {
+    const axis = oneHotAxis(context);
+    const { dtype } = context.input(0);
+    const given = context.load(0, indices.toSpliced(axis, 1));
+    const index = convertElement(
+      given,
+      dtype,
+      floats.includes(dtype) || dtype.endsWith("64") ? "int32" : dtype,
+    );
+    const depth = context.dim(context.node.outputs[0]!.shape[axis]!);
+    const wrapped = select(op("lt_s", index, 0), op("add", index, depth), index);
+    const [off, on] = [0, 1].map((i) => context.load(2, [context.dim(i)])) as [Expr, Expr];
+    return select(op("eq", wrapped, indices[axis]!), on, off);
+  },
+});
+
+export const constantOperators: readonly Operator[] = [ConstantOfShape, EyeLike, Range, Trilu, OneHot];

@@ -12,12 +12,16 @@ import { concatOperators } from "./concat.js";
 import { constantOperators } from "./constant.js";
 import { convolutionOperators } from "./convolution.js";
 import { convolutionTransposeOperators } from "./convolution-transpose.js";
+import { indexingOperators } from "./indexing.js";
 import { internalOperators } from "./internal.js";
 import { logicalOperators } from "./logical.js";
 import { mathOperators } from "./math.js";
 import { matmulOperators } from "./matmul.js";
 import { movementOperators } from "./movement.js";
+import { blockOperators } from "./movement-blocks.js";
+import { padOperators } from "./movement-pad.js";
 import { normalizationOperators } from "./normalization-expand.js";
+import { meanNormalizationOperators } from "./normalization-expand-mean.js";
 import type { Operator } from "./operator.js";
 import { poolingOperators } from "./pooling.js";
 import { reductionOperators } from "./reduction.js";
@@ -28,6 +32,10 @@ import { sliceOperators } from "./slice.js";
 import { softmaxOperators } from "./softmax.js";
 
 const all: readonly Operator[] = [
+  ...meanNormalizationOperators,
+  ...blockOperators,
+  ...padOperators,
+  ...indexingOperators,
   ...mathOperators,
   ...logicalOperators,
   ...integerOperators,

@@ -27,7 +27,8 @@ function batchNormalization(
   perChannel = true,
 ): Value[] {
   const [x, scale, bias, mean, variance] = inputs as Value[];
-  if (view.outputCount > 1) view.fail("running mean and variance are outputs of training only");
+  if (view.outputCount > 1)
+    view.fail("running mean and variance are outputs of training only", "E_UNSUPPORTED");
   const deviation = b.op("Sqrt", [
     b.op("Add", [variance!, b.scalar(variance!.dtype, view.attributes.epsilon)]),
   ]);
@@ -73,7 +74,7 @@ const BatchNormalization = defineExpansion({
     ...[14, 15].map((since) => ({ since })),
   ],
   expand: (b, inputs, view) => {
-    if (view.attributes.training_mode) view.fail("training mode is not supported");
+    if (view.attributes.training_mode) view.fail("training mode is not supported", "E_UNSUPPORTED");
     return batchNormalization(b, inputs, view);
   },
 });
@@ -108,8 +109,9 @@ const Dropout = defineExpansion({
   ],
   expand: (b, [x, , training], view) => {
     const isTraining = training?.constant?.data[0];
-    if (training && isTraining === undefined) view.fail("training_mode must be known at compile time");
-    if (isTraining) view.fail("training mode is not supported");
+    if (training && isTraining === undefined)
+      view.fail("training_mode must be known at compile time", "E_UNSUPPORTED");
+    if (isTraining) view.fail("training mode is not supported", "E_UNSUPPORTED");
     return dropout(b, x!, view);
   },
 });

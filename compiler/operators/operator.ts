@@ -21,6 +21,7 @@ import type { LoweringContext } from "../lowering/context.js";
 import type { Border } from "../lowering/scope.js";
 import type { Strided } from "../lowering/strided.js";
 import type { GraphBuilder } from "./builder.js";
+import { decodeElements } from "./numbers.js";
 
 // ---------------------------------------------------------------------------------------------- attributes
 
@@ -138,7 +139,7 @@ export interface ImportedNode<S extends AttributeSchema = AttributeSchema> {
   readonly attributes: AttributesOf<S>;
   readonly name: string;
   readonly outputCount: number;
-  /** Raises an error that names the node; E_UNSUPPORTED unless another code is given. */
+  /** Raises an error that names the node; E_MODEL unless another code is given. */
   fail(reason: string, code?: "E_MODEL" | "E_SHAPE" | "E_UNSUPPORTED", hint?: string): never;
 }
 
@@ -259,7 +260,7 @@ export function elementsOf(value: Value | null): readonly Dim[] | null {
   if (value.elements !== null) return value.elements;
   const data = value.constant;
   if (data === null || data.data.length > 4096) return null;
-  return Array.from(data.data as ArrayLike<number | bigint>, Number);
+  return Array.from(decodeElements(data));
 }
 
 export function completeAttributes(

@@ -141,7 +141,7 @@ const Slice = defineOperator({
 
 /** The pieces of a split, as slices: each is seen in place, whoever reads it. */
 function split(b: GraphBuilder, x: Value, sizes: readonly number[] | null, view: SplitNode): Value[] {
-  const [axis] = normaliseAxes([view.attributes.axis], x.rank, failing(view)) as [number];
+  const [axis] = normaliseAxes([view.attributes.axis], x.rank, view) as [number];
   const dim = x.shape[axis]!;
   const parts = sizes ?? equalParts(dim, view);
   const total = parts.reduce((sum, size) => sum + size, 0);
@@ -161,8 +161,9 @@ type SplitNode = ImportedNode<{ axis: { kind: "int"; optional: false; default: n
 /** As many equal parts as there are outputs; the last one may be smaller. */
 function equalParts(dim: Dim, view: SplitNode): number[] {
   const count = (view.attributes as { num_outputs?: number }).num_outputs ?? view.outputCount;
-  if (!isStatic(dim)) view.fail(`splits a dim of ${printDim(dim)} elements into ${count} equal parts`);
-  if (count < 1) view.fail(`splits into ${count} parts`, "E_MODEL");
+  if (!isStatic(dim))
+    view.fail(`splits a dim of ${printDim(dim)} elements into ${count} equal parts`, "E_UNSUPPORTED");
+  if (count < 1) view.fail(`splits into ${count} parts`);
   const size = Math.ceil(dim / count);
   return Array.from({ length: count }, (_, i) => Math.max(0, Math.min(size, dim - i * size)));
 }
@@ -171,13 +172,10 @@ function equalParts(dim: Dim, view: SplitNode): number[] {
 function partsOf(value: Value | null | undefined, view: SplitNode): number[] | null {
   if (value === null || value === undefined) return null;
   const sizes = elementsOf(value);
-  if (!sizes?.every(isStatic)) view.fail("the sizes of the parts must be known at compile time");
+  if (!sizes?.every(isStatic))
+    view.fail("the sizes of the parts must be known at compile time", "E_UNSUPPORTED");
   return [...sizes];
 }
-
-const failing = (view: SplitNode): Pick<NodeView, "fail"> => ({
-  fail: (reason, code = "E_MODEL", hint) => view.fail(reason, code, hint),
-});
 
 const splitByAttribute = (since: number) =>
   oldVersion(since, { axis: attribute.int(0), split: attribute.optional("ints") }, (b, [x], view) =>

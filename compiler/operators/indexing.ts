@@ -1,0 +1,167 @@
+/** Operators that pick elements at places that a tensor of indices names. Negative indices count from the end. */
+
+import { addDims, type Dim, isStatic, multiplyDims, printDim } from "../ir/dim.js";
+import type { DType } from "../ir/dtype.js";
+import type { TensorData } from "../ir/tensor.js";
+import { op, select } from "../loop/builder.js";
+import type { Expr } from "../loop/ir.js";
+import { normaliseAxes } from "./axes.js";
+import { injective } from "./injective.js";
+import { decodeElements } from "./numbers.js";
+import { attribute, type ElementContext, type NodeView, type Operator } from "./operator.js";
+import { shapeElements } from "./reshape.js";
+
+const indexTypes: readonly DType[] = ["int32", "int64"];
+
+/** What is known of the indices: whether they are all inside, and none is negative. */
+function checkIndices(context: NodeView, input: number, dims: readonly Dim[]): void {
+  const indices = context.input(input);
+  if (!indexTypes.includes(indices.dtype)) context.fail(`does not take indices of ${indices.dtype}`);
+  if (indices.constant === null) return;
+  // The last dim of several holds one index for each axis.
+  const outside = Array.from(decodeElements(indices.constant), (index, i): [number, Dim] => [
+    index,
+    dims[i % dims.length]!,
+  ]).find(([index, dim]) => isStatic(dim) && (index < -dim || index >= dim));
+  if (outside !== undefined) {
+    context.fail(`index ${outside[0]} of a dim of ${printDim(outside[1])} elements`, "E_SHAPE");
+  }
+}
+
+const hasNegative = (indices: TensorData): boolean =>
+  Array.from(decodeElements(indices)).some((index) => index < 0);
+
+/**
+ * An element of a tensor of indices as an i32 inside the dim. Indices that are not known when the model is compiled are
+ * limited to the dim, so that none reads beyond the tensor.
+ */
+function wrappedIndex(context: ElementContext, input: number, at: readonly Expr[], dim: Dim): Expr {
+  const loaded = context.load(input, at);
+  const index = loaded.type.scalar === "i64" ? op("i64_to_i32", loaded) : loaded;
+  const { constant } = context.input(input);
+  if (constant !== null && !hasNegative(constant)) return index;
+  const size = context.dim(dim);
+  const wrapped = select(op("lt_s", index, 0), op("add", index, size), index);
+  return constant !== null ? wrapped : op("min_u", wrapped, op("sub", size, 1));
+}
+
+const gatherAttributes = { axis: attribute.int(0) } as const;
+
+const axisOf = (context: NodeView<typeof gatherAttributes>): number =>
+  normaliseAxes([context.attributes.axis], context.input(0).rank, context)[0]!;
+
+const Gather = injective({
+  name: "Gather",
+  summary: "Parts of a tensor along an axis, at the given indices.",
+  inputs: ["data", "indices"],
+  attributes: gatherAttributes,
+  versions: [1, 11, 13],
+  infer: (context) => {
+    const { dtype, shape } = context.input(0);
+    const axis = axisOf(context);
+    checkIndices(context, 1, [shape[axis]!]);
+    return [{ dtype, shape: [...shape.slice(0, axis), ...context.input(1).shape, ...shape.slice(axis + 1)] }];
+  },
+  elements: (context) => {
+    const elements = context.input(0).rank === 1 ? shapeElements(context) : null;
+    const indices = context.elements(1);
+    if (elements === null || indices === null || context.input(1).rank > 1) return null;
+    return indices.map((index) => elements.at(Number(index))!);
+  },
+  view: (context, input) => {
+    const axis = axisOf(context);
+    const line = progression(context, input.shape[axis]!);
+    if (line === null) return null;
+    const stride = input.strides[axis]!;
+    const own = context.input(1).rank === 0 ? [] : [multiplyDims(stride, line.step)];
+    return {
+      shape: context.node.outputs[0]!.shape,
+      offset: addDims(input.offset, multiplyDims(stride, line.start)),
+      strides: [...input.strides.slice(0, axis), ...own, ...input.strides.slice(axis + 1)],
+    };
+  },
+  injective: (context, indices) => {
+    const axis = axisOf(context);
+    const { rank } = context.input(1);
+    const index = wrappedIndex(context, 1, indices.slice(axis, axis + rank), context.input(0).shape[axis]!);
+    return context.load(0, [...indices.slice(0, axis), index, ...indices.slice(axis + rank)]);
+  },
+});
+
+/** Constant indices that rise by equal steps, as a slice has them. */
+function progression(context: NodeView, dim: Dim): { start: number; step: number } | null {
+  const { constant, rank } = context.input(1);
+  if (constant === null || rank > 1 || !isStatic(dim) || constant.data.length === 0) return null;
+  const indices = Array.from(decodeElements(constant), (index) => (index < 0 ? index + dim : index));
+  const start = indices[0]!;
+  const step = indices.length > 1 ? indices[1]! - start : 1;
+  const isLine = step > 0 && indices.every((index, i) => index === start + i * step);
+  return isLine ? { start, step } : null;
+}
+
+const GatherElements = injective({
+  name: "GatherElements",
+  summary: "For each index, the element at its place with the index put in for one axis.",
+  inputs: ["data", "indices"],
+  attributes: gatherAttributes,
+  versions: [11, 13],
+  infer: (context) => {
+    const { dtype, shape, rank } = context.input(0);
+    const indices = context.input(1);
+    if (indices.rank !== rank) context.fail(`has indices of ${indices.rank} dims for ${rank}`, "E_SHAPE");
+    const axis = axisOf(context);
+    checkIndices(context, 1, [shape[axis]!]);
+    const isLarger = (dim: Dim, i: number) => isStatic(dim) && isStatic(shape[i]!) && dim > shape[i];
+    const larger = indices.shape.findIndex((dim, i) => i !== axis && isLarger(dim, i));
+    if (larger >= 0) context.fail(`has more indices than elements on axis ${larger}`, "E_SHAPE");
+    return [{ dtype, shape: indices.shape }];
+  },
+  injective: (context, indices) => {
+    const axis = axisOf(context);
+    const index = wrappedIndex(context, 1, indices, context.input(0).shape[axis]!);
+    return context.load(0, indices.with(axis, index));
+  },
+});
+
+const batchAttributes = { batch_dims: attribute.int(0) } as const;
+
+/** How many dims of the data each index tuple addresses. */
+function tupleSize(context: NodeView<typeof batchAttributes>): number {
+  const { shape, rank } = context.input(1);
+  const batch = context.attributes.batch_dims;
+  const last = shape[rank - 1];
+  if (last === undefined || !isStatic(last)) return context.fail("the last dim of its indices must be known");
+  const open = context.input(0).rank - batch;
+  if (batch < 0 || batch >= rank || last > open) {
+    context.fail(`indices of ${last} numbers for ${open} dims behind ${batch} of the batch`, "E_SHAPE");
+  }
+  return last;
+}
+
+const GatherND = injective({
+  name: "GatherND",
+  summary: "Parts of a tensor at indices for its first dims, behind those of the batch.",
+  inputs: ["data", "indices"],
+  attributes: batchAttributes,
+  versions: [{ since: 11, attributes: {} }, 12, 13],
+  infer: (context) => {
+    const { dtype, shape } = context.input(0);
+    const { batch_dims: batch } = context.attributes;
+    const size = tupleSize(context);
+    checkIndices(context, 1, shape.slice(batch, batch + size));
+    return [{ dtype, shape: [...context.input(1).shape.slice(0, -1), ...shape.slice(batch + size)] }];
+  },
+  injective: (context, indices) => {
+    const { batch_dims: batch } = context.attributes;
+    const size = tupleSize(context);
+    const outer = context.input(1).rank - 1;
+    const { shape } = context.input(0);
+    const picked = Array.from({ length: size }, (_, i) => {
+      const at = [...indices.slice(0, outer), context.dim(i)];
+      return wrappedIndex(context, 1, at, shape[batch + i]!);
+    });
+    return context.load(0, [...indices.slice(0, batch), ...picked, ...indices.slice(outer)]);
+  },
+});
+
+export const indexingOperators: readonly Operator[] = [Gather, GatherElements, GatherND];
