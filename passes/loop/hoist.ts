@@ -134,13 +134,14 @@ class Motion {
   block(block: Block, certain: boolean): Statement[] {
     const map = this.invariantsOut(certain);
     return block.flatMap((statement) => {
+      const isLet = statement.kind === "let" && !statement.variable.mutable;
+      if (isLet && this.mayMove(statement.value, certain)) {
+        this.before.push(statement);
+        this.changing.delete(statement.variable);
+        return [];
+      }
       const mapped = mapOperands(statement, map);
-      if (mapped.kind === "if") return [mapBlocks(mapped, (inner) => this.block(inner, false))];
-      if (mapped.kind !== "let" || mapped.variable.mutable || !this.mayMove(mapped.value, certain))
-        return [mapped];
-      this.before.push(mapped);
-      this.changing.delete(mapped.variable);
-      return [];
+      return mapped.kind === "if" ? [mapBlocks(mapped, (inner) => this.block(inner, false))] : [mapped];
     });
   }
 

@@ -5,10 +5,12 @@ import { collapse } from "./collapse.js";
 import { hoist } from "./hoist.js";
 import type { LoopPass } from "./pass.js";
 import { simplify } from "./simplify.js";
+import { split } from "./split.js";
 import { unroll } from "./unroll.js";
 import { vectorize } from "./vectorize.js";
 
 const optimizing: readonly LoopPass[] = [
+  split,
   collapse,
   vectorize,
   unroll,

@@ -20,7 +20,7 @@ import {
   rebuild,
   type Term,
 } from "../../compiler/loop/affine.js";
-import { op, read } from "../../compiler/loop/builder.js";
+import { add, div, mul, op, read, rem } from "../../compiler/loop/builder.js";
 import type { Access, Expr, For, Kernel, Statement, Variable } from "../../compiler/loop/ir.js";
 import {
   bottomUp,
@@ -167,27 +167,35 @@ class Simplifying {
     return expr.op === "min_s" ? smaller : larger;
   }
 
-  /** (q * c + r) / c = q and (q * c + r) % c = r, where q is not negative and r lies in 0..c. */
+  /**
+   * (q * g + r) / c = q / (c / g) and (q * g + r) % c = q % (c / g) * g + r, where g divides c, q is not negative and
+   * r lies in 0..g. With g = c the division is gone.
+   */
   private divided(expr: Op, a: Expr, c: number): Expr | undefined {
-    if (c <= 0) return undefined;
-    const split = this.splitByMultiple(this.indices.of(a), c);
-    const [q, r] = [rebuild(split.quotient), rebuild(split.rest)];
-    const [qs, rs] = [this.ranges.range(q), this.ranges.range(r)];
-    const fits = qs.low >= 0 && rs.low >= 0 && rs.high < c && qs.high * c + rs.high < 2 ** 31;
-    if (!fits) return undefined;
-    return expr.op.startsWith("div") ? q : r;
+    if (c <= 1) return undefined;
+    const sum = this.indices.of(a);
+    for (const g of commonDivisors(sum, c)) {
+      const split = this.splitByMultiple(sum, g);
+      const [q, r] = [rebuild(split.quotient), rebuild(split.rest)];
+      const [qs, rs] = [this.ranges.range(q), this.ranges.range(r)];
+      const fits = qs.low >= 0 && rs.low >= 0 && rs.high < g && qs.high * g + rs.high < 2 ** 31;
+      if (!fits) continue;
+      if (expr.op.startsWith("div")) return div(q, c / g);
+      return add(mul(rem(q, c / g), g), r);
+    }
+    return undefined;
   }
 
-  private splitByMultiple(sum: Polynomial, c: number): { quotient: Polynomial; rest: Polynomial } {
+  private splitByMultiple(sum: Polynomial, g: number): { quotient: Polynomial; rest: Polynomial } {
     const isMultiple = ({ factors, coefficient }: Term): boolean =>
-      factors.length > 0 && coefficient % c === 0;
+      factors.length > 0 && coefficient % g === 0;
     const [multiples, others] = partition(sum, isMultiple);
-    const constant = Math.floor(constantOf(sum) / c);
+    const constant = Math.floor(constantOf(sum) / g);
     const quotient = new Map<string, Term>();
-    for (const [key, term] of multiples) quotient.set(key, { ...term, coefficient: term.coefficient / c });
+    for (const [key, term] of multiples) quotient.set(key, { ...term, coefficient: term.coefficient / g });
     return {
       quotient: this.indices.sum(quotient, constantPolynomial(constant)),
-      rest: this.indices.sum(others, constantPolynomial(-constant * c)),
+      rest: this.indices.sum(others, constantPolynomial(-constant * g)),
     };
   }
 
@@ -198,6 +206,18 @@ class Simplifying {
     return operations(rebuilt) < operations(index) ? this.expr(rebuilt) : index;
   }
 }
+
+/** The divisor itself, then what it has in common with coefficients of the sum, the largest first. */
+function commonDivisors(sum: Polynomial, c: number): number[] {
+  const divisors = new Set([c]);
+  for (const { factors, coefficient } of sum.values()) {
+    if (factors.length > 0) divisors.add(greatestCommonDivisor(Math.abs(coefficient), c));
+  }
+  return [...divisors].filter((g) => g > 1).sort((a, b) => b - a);
+}
+
+const greatestCommonDivisor = (a: number, b: number): number =>
+  b === 0 ? a : greatestCommonDivisor(b, a % b);
 
 /** Values that are as cheap as a variable that would hold them. */
 const isName = (value: Expr): boolean =>

@@ -3,6 +3,7 @@
 import { type DType, dtypes } from "../../../compiler/ir/dtype.js";
 import { interpretKernel } from "../../../compiler/loop/interpret.js";
 import type { Kernel } from "../../../compiler/loop/ir.js";
+import { parseKernel } from "../../../compiler/loop/parse.js";
 import { printKernel } from "../../../compiler/loop/print.js";
 import { exprsIn, statementsIn } from "../../../compiler/loop/rewrite.js";
 import { verifyKernel } from "../../../compiler/loop/verify.js";
@@ -80,6 +81,18 @@ export function checkPasses(
   }
   return current;
 }
+
+/** The text of a kernel after a pass, which must keep what the kernel computes. */
+export const textAfter = (pass: LoopPass, text: string, runs: readonly RunOptions[] = [{}]): string =>
+  bodyText(checkPasses(parseKernel(text), [pass], runs));
+
+/** A kernel without its head and its last brace. */
+const bodyText = (kernel: Kernel): string =>
+  printKernel(kernel)
+    .split("\n")
+    .slice(1, -1)
+    .map((line) => line.slice(2))
+    .join("\n");
 
 /** Position of the first byte that differs, or -1. Matchers of the test framework are slow on large arrays. */
 const firstDifference = (a: Uint8Array, b: Uint8Array): number => a.findIndex((byte, i) => byte !== b[i]);
