@@ -82,6 +82,7 @@ export function convolution(s: NodeScope, p: ConvolutionParameters, operands: Co
     columns: p.outChannels,
     panels,
     joinsTaps:
+      operands.packed && // weights as they come have the taps of a channel side by side, not the channels of a tap
       input.stride(1) === 1 &&
       equalDims(multiplyDims(input.stride(lastDim), p.dilations.at(-1)!), p.inChannels),
   };

@@ -125,7 +125,7 @@ function lowerConvolution(context: LoweringContext<ConvolutionAttributes>): void
   context.kernel({ name: nameOf("conv", p), flops: convolutionFlops(p) }, (s) => {
     const packed =
       weights === null
-        ? context.placement(1)
+        ? withTaps(context.placement(1), shape.kernel.length)
         : context.packed(weights, `conv.${p.groups}`, () => packConvolution(p, weights));
     convolution(s, shape, {
       input: s.view("x", place, "read"),
@@ -189,6 +189,14 @@ function joinPlaces(
       },
     },
   ];
+}
+
+/** Weights [M, C, ...ones] seen with fewer tap dims, as where places are joined. */
+function withTaps(weights: Placement, count: number): Placement {
+  const { shape, strides, offset } = weights.strided;
+  if (shape.length === count + 2) return weights;
+  const keep = (dims: readonly Dim[]): Dim[] => dims.slice(0, count + 2);
+  return { buffer: weights.buffer, strided: { shape: keep(shape), strides: keep(strides), offset } };
 }
 
 /** Inference has checked the attributes before anything is evaluated. */
