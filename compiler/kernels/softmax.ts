@@ -72,8 +72,9 @@ function row(
     s.assign(sum, op("add", read(sum), e));
   });
   if (p.log) {
-    const offset = s.let("offset", op("add", shift, math.log(read(sum))));
-    along("k", (at) => y.store(at, op("sub", x.load(at), offset)));
+    // Not x - (shift + logarithm): beside a large shift the logarithm would lose its digits.
+    const logarithm = s.let("logarithm", math.log(read(sum)));
+    along("k", (at) => y.store(at, op("sub", op("sub", x.load(at), shift), logarithm)));
     return;
   }
   const scale = s.let("scale", op("div", constant(f32, 1), read(sum)));
