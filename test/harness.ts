@@ -199,7 +199,7 @@ async function openSession(model: Uint8Array): Promise<ort.InferenceSession> {
     sessions.delete(bytes);
     await (await session).release();
   }
-  const opened = ort.InferenceSession.create(model);
+  const opened = ort.InferenceSession.create(model, { logSeverityLevel: 3 });
   sessions.set(model, opened);
   return opened;
 }

@@ -1,0 +1,188 @@
+/** Convolutions of any rank, stride, dilation, padding and grouping, against onnxruntime-web at every level. */
+
+import fc from "fast-check";
+import { describe, test } from "vitest";
+import { randomTensor, sweep } from "../harness-random.js";
+import type { AttributeSpec } from "../onnx/build-model.js";
+import { expectNode } from "./cases.js";
+
+interface Geometry {
+  readonly batch: number;
+  readonly groups: number;
+  readonly inPerGroup: number;
+  readonly outPerGroup: number;
+  readonly spatial: readonly number[];
+  readonly kernel: readonly number[];
+  readonly attributes?: Record<string, AttributeSpec>;
+  readonly bias?: boolean;
+  /** Weights and bias are fed and not known to the compiler. */
+  readonly fed?: boolean;
+}
+
+async function check(g: Geometry): Promise<void> {
+  const channels = g.groups * g.inPerGroup;
+  const out = g.groups * g.outPerGroup;
+  const x = randomTensor(1, [g.batch, channels, ...g.spatial]);
+  const w = randomTensor(2, [out, g.inPerGroup, ...g.kernel]);
+  const b = randomTensor(3, [out]);
+  await expectNode({
+    op: "Conv",
+    inputs: g.bias ? [x, w, b] : [x, w],
+    constants: g.fed ? [] : [1, 2],
+    attributes: { group: g.groups, ...g.attributes },
+  });
+}
+
+/** A geometry whose kernel fits its padded input. */
+function geometries(ranks: readonly number[]): fc.Arbitrary<Geometry> {
+  const small = fc.integer({ min: 1, max: 3 });
+  return fc.constantFrom(...ranks).chain((rank) => {
+    const each = (values: fc.Arbitrary<number>) => fc.array(values, { minLength: rank, maxLength: rank });
+    return fc
+      .record({
+        batch: fc.constantFrom(1, 1, 2),
+        groups: fc.constantFrom(1, 1, 2, 3),
+        inPerGroup: fc.constantFrom(1, 2, 3, 5, 9),
+        outPerGroup: fc.constantFrom(1, 2, 3, 4, 5, 8, 9, 17),
+        kernel: each(small),
+        strides: each(small),
+        dilations: each(fc.integer({ min: 1, max: 2 })),
+        before: each(fc.integer({ min: 0, max: 2 })),
+        after: each(fc.integer({ min: 0, max: 2 })),
+        extra: each(fc.integer({ min: 0, max: rank === 3 ? 3 : 7 })),
+        bias: fc.boolean(),
+        fed: fc.boolean(),
+      })
+      .map(({ strides, dilations, before, after, extra, ...g }) => ({
+        ...g,
+        // At least one place of the window, and one element under the padding.
+        spatial: g.kernel.map((k, i) => {
+          return Math.max(1, (k - 1) * dilations[i]! + 1 - before[i]! - after[i]!) + extra[i]!;
+        }),
+        attributes: { strides, dilations, pads: [...before, ...after] },
+      }));
+  });
+}
+
+describe("random convolutions", () => {
+  for (const [name, ranks] of [
+    ["1-D", [1]],
+    ["2-D", [2]],
+    ["3-D", [3]],
+  ] as const) {
+    test(name, () => fc.assert(fc.asyncProperty(geometries(ranks), check), sweep(name === "2-D" ? 30 : 12)));
+  }
+});
+
+describe("auto_pad", () => {
+  for (const auto_pad of ["NOTSET", "VALID", "SAME_UPPER", "SAME_LOWER"]) {
+    for (const [strides, kernel] of [
+      [1, 2],
+      [2, 3],
+      [3, 4],
+      [2, 1],
+    ] as const) {
+      test(`${auto_pad}, kernel ${kernel}, stride ${strides}`, () =>
+        check({
+          batch: 1,
+          groups: 1,
+          inPerGroup: 3,
+          outPerGroup: 5,
+          spatial: [7, 10],
+          kernel: [kernel, kernel],
+          attributes: { auto_pad, strides: [strides, strides] },
+        }));
+    }
+  }
+});
+
+describe("depthwise", () => {
+  for (const channels of [2, 3, 4, 5, 8, 16, 17, 20, 33, 37]) {
+    test(`${channels} channels`, () =>
+      check({
+        batch: channels % 2 === 0 ? 1 : 2,
+        groups: channels,
+        inPerGroup: 1,
+        outPerGroup: 1,
+        spatial: [6, 11],
+        kernel: [3, 3],
+        bias: true,
+        attributes: { pads: [1, 1, 1, 1], strides: channels === 8 ? [2, 2] : [1, 1] },
+      }));
+  }
+
+  const shapes: [name: string, Partial<Geometry>][] = [
+    ["channel multiplier 2", { outPerGroup: 2 }],
+    ["5x5, stride 2", { kernel: [5, 5], attributes: { strides: [2, 2], pads: [2, 2, 2, 2] } }],
+    ["dilation 2 with uneven pads", { attributes: { dilations: [2, 2], pads: [0, 1, 2, 3] } }],
+    ["9x9, whose taps are looped over", { kernel: [9, 9], attributes: { pads: [4, 4, 4, 4] } }],
+    ["1x1", { kernel: [1, 1] }],
+    ["1-D", { spatial: [23], kernel: [5], attributes: { pads: [2, 2] } }],
+    ["3-D", { spatial: [3, 4, 5], kernel: [2, 3, 2], attributes: { pads: [1, 1, 0, 0, 1, 1] } }],
+    ["weights that are fed", { fed: true }],
+  ];
+  for (const [name, given] of shapes) {
+    test(name, () =>
+      check({
+        batch: 1,
+        groups: 6,
+        inPerGroup: 1,
+        outPerGroup: 1,
+        spatial: [9, 10],
+        kernel: [3, 3],
+        bias: true,
+        ...given,
+      }),
+    );
+  }
+});
+
+describe("shapes with paths of their own", () => {
+  const shapes: [name: string, Omit<Geometry, "batch" | "groups">][] = [
+    ["1x1, whose places are joined", { inPerGroup: 17, outPerGroup: 33, spatial: [5, 7], kernel: [1, 1] }],
+    [
+      "1x1 with stride 2",
+      { inPerGroup: 8, outPerGroup: 8, spatial: [7, 7], kernel: [1, 1], attributes: { strides: [2, 2] } },
+    ],
+    [
+      "1x1 with padding",
+      { inPerGroup: 5, outPerGroup: 9, spatial: [4, 4], kernel: [1, 1], attributes: { pads: [1, 0, 2, 1] } },
+    ],
+    [
+      "7x7 first layer",
+      {
+        inPerGroup: 3,
+        outPerGroup: 16,
+        spatial: [17, 19],
+        kernel: [7, 7],
+        attributes: { strides: [2, 2], pads: [3, 3, 3, 3] },
+      },
+    ],
+    [
+      "31x1",
+      {
+        inPerGroup: 2,
+        outPerGroup: 4,
+        spatial: [33, 3],
+        kernel: [31, 1],
+        attributes: { pads: [15, 0, 15, 0] },
+      },
+    ],
+    [
+      "1x31",
+      {
+        inPerGroup: 9,
+        outPerGroup: 5,
+        spatial: [3, 33],
+        kernel: [1, 31],
+        attributes: { pads: [0, 15, 0, 15] },
+      },
+    ],
+    ["one place", { inPerGroup: 33, outPerGroup: 65, spatial: [3, 3], kernel: [3, 3] }],
+    ["one channel in and out", { inPerGroup: 1, outPerGroup: 1, spatial: [8, 8], kernel: [3, 3] }],
+    ["spatial dims of one", { inPerGroup: 33, outPerGroup: 17, spatial: [1, 1], kernel: [1, 1] }],
+  ];
+  for (const [name, g] of shapes) {
+    test(name, () => check({ batch: 2, groups: 1, bias: true, ...g }));
+  }
+});

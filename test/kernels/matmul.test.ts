@@ -1,0 +1,167 @@
+/** Matrix products of all ranks and sizes, and Gemm, against onnxruntime-web at every level. */
+
+import fc from "fast-check";
+import { describe, test } from "vitest";
+import { expectLevels } from "../harness.js";
+import { randomTensor, sweep } from "../harness-random.js";
+import type { NodeSpec } from "../onnx/build-model.js";
+import { expectNode } from "./cases.js";
+
+const rows = [1, 2, 3, 5, 7, 13];
+
+/** Batch dims of the operands that broadcast to one another. */
+const batches: [left: number[], right: number[]][] = [
+  [[], []],
+  [[3], []],
+  [[], [3]],
+  [[2], [2]],
+  [[2, 3], [3]],
+  [
+    [2, 1],
+    [1, 3],
+  ],
+  [[1], [4]],
+  [
+    [2, 1, 2],
+    [3, 1],
+  ],
+];
+
+const products = fc.record({
+  batch: fc.constantFrom(...batches),
+  rows: fc.constantFrom(...rows),
+  depth: fc.constantFrom(1, 2, 3, 4, 7, 8, 9, 17, 40),
+  columns: fc.integer({ min: 1, max: 70 }),
+  constant: fc.boolean(),
+});
+
+describe("random matrix products", () => {
+  test("of matrices with batch dims", () =>
+    fc.assert(
+      fc.asyncProperty(products, ({ batch, rows, depth, columns, constant }) =>
+        expectNode({
+          op: "MatMul",
+          inputs: [
+            randomTensor(1, [...batch[0], rows, depth]),
+            randomTensor(2, [...batch[1], depth, columns]),
+          ],
+          constants: constant ? [1] : [],
+        }),
+      ),
+      sweep(32),
+    ));
+
+  test("of transposed views", () =>
+    fc.assert(
+      fc.asyncProperty(
+        products,
+        fc.constantFrom([true, true], [true, false], [false, true]),
+        async ({ batch, rows, depth, columns }, [left, right]) => {
+          const shape = (lead: number[], a: number, b: number, turned: boolean) =>
+            turned ? [...lead, b, a] : [...lead, a, b];
+          const a = randomTensor(1, shape(batch[0], rows, depth, left!));
+          const b = randomTensor(2, shape(batch[1], depth, columns, right!));
+          const turn = (name: string, rank: number): NodeSpec => ({
+            op: "Transpose",
+            inputs: [name],
+            outputs: [`${name}t`],
+            attributes: { perm: [...Array(rank - 2).keys(), rank - 1, rank - 2] },
+          });
+          await expectLevels(
+            {
+              inputs: { a: ["float32", a.dims], b: ["float32", b.dims] },
+              outputs: { y: ["float32"] },
+              nodes: [
+                ...(left ? [turn("a", a.dims.length)] : []),
+                ...(right ? [turn("b", b.dims.length)] : []),
+                { op: "MatMul", inputs: [left ? "at" : "a", right ? "bt" : "b"], outputs: ["y"] },
+              ],
+            },
+            { a, b },
+          );
+        },
+      ),
+      sweep(16),
+    ));
+});
+
+describe("vectors", () => {
+  const cases: [left: number[], right: number[]][] = [
+    [[5], [5]],
+    [[5], [5, 9]],
+    [[4, 5], [5]],
+    [[5], [2, 5, 3]],
+    [[2, 3, 5], [5]],
+    [[2, 3, 4, 5], [5]],
+    [[33], [33, 70]],
+  ];
+  for (const [left, right] of cases) {
+    for (const constants of [[], [1]]) {
+      test(`[${left}] x [${right}]${constants.length > 0 ? ", the right one constant" : ""}`, () =>
+        expectNode({ op: "MatMul", inputs: [randomTensor(1, left), randomTensor(2, right)], constants }));
+    }
+  }
+});
+
+/** Results of every column count in a row, one module each: the tails of panels. */
+describe("columns", () => {
+  for (const row of [1, 3, 5]) {
+    const counts = Array.from({ length: 70 }, (_, i) => i + 1);
+    test(`1 to 70 of them by ${row} rows`, async () => {
+      const a = randomTensor(1, [row, 6]);
+      const weights = counts.map((count) => randomTensor(count, [6, count]));
+      await expectLevels(
+        {
+          inputs: { a: ["float32", a.dims] },
+          outputs: Object.fromEntries(counts.map((count) => [`y${count}`, ["float32"]])),
+          initializers: Object.fromEntries(weights.map((w, i) => [`w${i + 1}`, w])),
+          nodes: counts.map((n) => ({ op: "MatMul", inputs: ["a", `w${n}`], outputs: [`y${n}`] })),
+        },
+        { a },
+      );
+    });
+  }
+});
+
+describe("Gemm", () => {
+  const gemms = fc.record({
+    rows: fc.constantFrom(...rows),
+    depth: fc.integer({ min: 1, max: 20 }),
+    columns: fc.integer({ min: 1, max: 40 }),
+    transA: fc.constantFrom(0, 1),
+    transB: fc.constantFrom(0, 1),
+    alpha: fc.constantFrom(1, 0.5, -2.5),
+    beta: fc.constantFrom(1, 0.25, 0),
+    bias: fc.constantFrom("none", "scalar", "row", "column", "whole", "vector"),
+    constants: fc.constantFrom([], [1], [1, 2], [0], [2]),
+  });
+  test("of random parameters", () =>
+    fc.assert(
+      fc.asyncProperty(gemms, ({ rows, depth, columns, bias, constants, ...g }) => {
+        const shapes: Record<string, number[]> = {
+          scalar: [],
+          row: [1, columns],
+          column: [rows, 1],
+          whole: [rows, columns],
+          vector: [columns],
+        };
+        const shape = shapes[bias];
+        return expectNode({
+          op: "Gemm",
+          inputs: [
+            randomTensor(1, g.transA ? [depth, rows] : [rows, depth]),
+            randomTensor(2, g.transB ? [columns, depth] : [depth, columns]),
+            shape === undefined ? null : randomTensor(3, shape),
+          ],
+          constants,
+          attributes: {
+            transA: g.transA,
+            transB: g.transB,
+            alpha: { float: g.alpha },
+            beta: { float: g.beta },
+          },
+        });
+      }),
+      sweep(30),
+    ));
+});
