@@ -37,11 +37,13 @@ function generator(seed: number): () => number {
   };
 }
 
-/** The memory after a kernel has run on data that depends on its buffers and the seed only. */
-export function runKernel(
-  kernel: Kernel,
-  { sizes = [], elements = 64, shared = [], seed = 1 }: RunOptions = {},
-) {
+export interface Image {
+  readonly memory: Uint8Array<ArrayBuffer>;
+  readonly addresses: readonly number[];
+}
+
+/** Memory with random elements in each buffer, that depend on the buffers and the seed only. */
+export function imageFor(kernel: Kernel, { elements = 64, shared = [], seed = 1 }: RunOptions = {}): Image {
   const next = generator(seed);
   const addresses: number[] = [];
   let end = 16;
@@ -56,7 +58,13 @@ export function runKernel(
   images.forEach((image, i) => {
     memory.set(image, addresses[i]!);
   });
-  interpretKernel(kernel, { memory: memory.buffer, addresses, sizes });
+  return { memory, addresses };
+}
+
+/** The memory after a kernel has run. */
+export function runKernel(kernel: Kernel, run: RunOptions = {}): Uint8Array<ArrayBuffer> {
+  const { memory, addresses } = imageFor(kernel, run);
+  interpretKernel(kernel, { memory: memory.buffer, addresses, sizes: run.sizes ?? [] });
   return memory;
 }
 
@@ -95,7 +103,8 @@ const bodyText = (kernel: Kernel): string =>
     .join("\n");
 
 /** Position of the first byte that differs, or -1. Matchers of the test framework are slow on large arrays. */
-const firstDifference = (a: Uint8Array, b: Uint8Array): number => a.findIndex((byte, i) => byte !== b[i]);
+export const firstDifference = (a: Uint8Array, b: Uint8Array): number =>
+  a.findIndex((byte, i) => byte !== b[i]);
 
 export interface Counts {
   loops: number;
