@@ -41,7 +41,7 @@ const runCheck: Body<ModelFlags> = async (terminal, [path], flags) => {
   } else if (unsupported.length > 0) {
     printUnsupported(unsupported, nodes, terminal);
   } else {
-    terminal.print(`all ${plural(nodes, "node")} are supported`);
+    terminal.print(nodes === 1 ? "the only node is supported" : `all ${nodes} nodes are supported`);
     const open = openDims(model, importOptions(flags));
     if (open.length > 0) {
       terminal.note(`note: to compile it, give ${open.map((name) => `--dim "${name}=N"`).join(" ")}`);
