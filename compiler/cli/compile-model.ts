@@ -1,29 +1,48 @@
-/** Compiles a model as the flags say, with its progress shown. */
+/** The compiler as the flags set it up, its progress and IR shown on the way. */
 
-import type { Artifact } from "../options.js";
+import type { Artifact, CompileOptions } from "../options.js";
 import { type CompileFlags, compileOptions } from "./compile-flags.js";
 import { checkPassNames, type IrFlags, IrPrinter, type PrintedIr } from "./ir-flags.js";
 import { externalDataOf, type ModelFile } from "./model-file.js";
 import { Progress } from "./progress.js";
 import type { Terminal } from "./terminal.js";
 
+type Flags = CompileFlags & IrFlags;
+
 export async function compileModel(
   model: ModelFile,
-  flags: CompileFlags & IrFlags,
+  flags: Flags,
   terminal: Terminal,
   name: string,
 ): Promise<{ artifact: Artifact; ir: readonly PrintedIr[] }> {
+  const { result, ir } = await runCompiler(model, flags, terminal, async (options) => {
+    // Imported here: Binaryen takes a second to start, and most commands do without.
+    const { compile } = await import("../index.js");
+    return compile(model.bytes, { ...options, name });
+  });
+  return { artifact: result, ir };
+}
+
+/** Calls `run` with the options that the flags stand for; `ir` is what was asked for under `--json`. */
+export async function runCompiler<T>(
+  model: ModelFile,
+  flags: Flags,
+  terminal: Terminal,
+  run: (options: CompileOptions) => Promise<T>,
+): Promise<{ result: T; ir: readonly PrintedIr[] }> {
   await checkPassNames(flags);
-  // Imported here: Binaryen takes a second to start, and most commands do without.
-  const { compile } = await import("../index.js");
   const printer = new IrPrinter(flags, terminal);
   using progress = new Progress(terminal, "compiling");
-  const artifact = await compile(model.bytes, {
+  const result = await run({
     ...compileOptions(flags),
-    name,
     externalData: await externalDataOf(model, flags.externalDataRoot),
     onStage: progress.stage,
-    ...(printer.isNeeded && { onPass: printer.onPass }),
+    ...(printer.isNeeded && {
+      onPass: (event) => {
+        progress.stop(); // or the text would begin in the middle of its line
+        printer.onPass(event);
+      },
+    }),
   });
-  return { artifact, ir: printer.collected };
+  return { result, ir: printer.collected };
 }

@@ -94,6 +94,12 @@ export function parseNumber(text: string): number {
 /** `0.485,0.456,0.406`, or one number for all channels. */
 export const parseNumbers = (text: string): number[] => text.split(",").map(parseNumber);
 
+/** As `parseNumbers`, but for what is divided by. */
+export function parseDivisors(text: string): number[] {
+  const values = parseNumbers(text);
+  return values.includes(0) ? refuse("cannot divide by 0") : values;
+}
+
 export interface Assignment {
   /** Absent where only a file was given. */
   readonly name: string | undefined;

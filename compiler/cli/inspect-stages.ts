@@ -8,13 +8,13 @@ import { kernelsOf, type Program } from "../loop/program.js";
 import type { CompileReport } from "../options.js";
 import { Pipeline } from "../stages.js";
 import type { EmittedModule } from "../wasm/module.js";
-import { compileOptions } from "./compile-flags.js";
+import { runCompiler } from "./compile-model.js";
 import { CommandError } from "./failure.js";
 import type { InspectFlags, View } from "./inspect.js";
 import { graphDot } from "./inspect-graph.js";
 import { memoryView } from "./inspect-memory.js";
-import { checkPassNames, IrPrinter, type PrintedIr } from "./ir-flags.js";
-import { externalDataOf, type ModelFile } from "./model-file.js";
+import type { PrintedIr } from "./ir-flags.js";
+import type { ModelFile } from "./model-file.js";
 import { Progress } from "./progress.js";
 import { formatTable, left, right } from "./table.js";
 import type { Terminal } from "./terminal.js";
@@ -32,18 +32,14 @@ export class Stages {
 
   /** Runs the stages up to the last loop pass, printing IR as the flags say. */
   static async run(file: ModelFile, flags: InspectFlags, terminal: Terminal): Promise<Stages> {
-    await checkPassNames(flags);
-    const printer = new IrPrinter(flags, terminal);
-    using progress = new Progress(terminal, "compiling");
-    const pipeline = new Pipeline({
-      ...compileOptions(flags),
-      externalData: await externalDataOf(file, flags.externalDataRoot),
-      onStage: progress.stage,
-      ...(printer.isNeeded && { onPass: printer.onPass }),
+    const { result, ir } = await runCompiler(file, flags, terminal, async (options) => {
+      const pipeline = new Pipeline(options);
+      const graph = pipeline.runGraphPasses(await pipeline.importGraph(file.bytes));
+      const program = pipeline.runLoopPasses(pipeline.lower(graph));
+      return { graph, program, timings: pipeline.timings };
     });
-    const graph = pipeline.runGraphPasses(await pipeline.importGraph(file.bytes));
-    const program = pipeline.runLoopPasses(pipeline.lower(graph));
-    return new Stages(flags, terminal, graph, program, pipeline.timings, printer.collected);
+    const { graph, program, timings } = result;
+    return new Stages(flags, terminal, graph, program, timings, ir);
   }
 
   async kernels(): Promise<View> {

@@ -8,7 +8,14 @@ import { addCompileFlags, type CompileFlags, compileOptions, grouped } from "./c
 import { compileModel } from "./compile-model.js";
 import { EXIT_OK, usageError } from "./failure.js";
 import { type FeedFlags, prepareFeeds } from "./feeds.js";
-import { type Assignment, parseAssignment, parseNumber, parseNumbers, parseWhole } from "./flags.js";
+import {
+  type Assignment,
+  parseAssignment,
+  parseDivisors,
+  parseNumber,
+  parseNumbers,
+  parseWhole,
+} from "./flags.js";
 import { addIrFlags, type IrFlags, type PrintedIr, printPasses, printTimings } from "./ir-flags.js";
 import { type ModelFile, readModel } from "./model-file.js";
 import { writeNpy } from "./npy.js";
@@ -55,7 +62,7 @@ function addRunFlags(command: Command): void {
     new Option("--no-random", "refuse to run while an input is not given"),
     new Option("--seed <n>", "seed of inputs made up (default: 0)").argParser(parseWhole(0)),
     new Option("--mean <list>", "subtracted from the channels of pictures").argParser(parseNumbers),
-    new Option("--std <list>", "what the channels are then divided by").argParser(parseNumbers),
+    new Option("--std <list>", "what the channels are then divided by").argParser(parseDivisors),
     new Option("--scale <number>", "factor of pixels (default: 1/255 for floats, else 1)").argParser(
       parseNumber,
     ),

@@ -5,6 +5,7 @@ import {
   parseAssignment,
   parseBytes,
   parseDim,
+  parseDivisors,
   parseFeatures,
   parseInputShape,
   parseLevel,
@@ -130,6 +131,8 @@ describe("numbers", () => {
     expect(parseNumbers("128")).toEqual([128]);
     refuses(parseNumber, ["", "x", "1/0", "1/2/3", "1/", "Infinity"], /expected a number/);
     refuses(parseNumbers, ["1,,2", "1,x"], /expected a number/);
+    expect(parseDivisors("0.5,2")).toEqual([0.5, 2]);
+    refuses(parseDivisors, ["1,0", "0/3"], /cannot divide by 0/);
   });
 });
 
