@@ -88,7 +88,7 @@ class DotWriter {
     this.lines.push(
       `  subgraph cluster${this.count} {`,
       `    label=${quote(shorten(fusion.source))}; style="rounded,filled"; fillcolor="#fff6e0"; color="#d9b95b";`,
-      '    fontname="Helvetica"; fontsize=9;',
+      '    labeljust=l; fontname="Helvetica"; fontsize=9;',
     );
     for (const node of region.nodes) this.node(node, "    ");
     this.lines.push("  }");

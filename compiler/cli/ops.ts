@@ -18,6 +18,13 @@ export function addOpsCommand(program: Command, io: Io): void {
     .summary("list the operators that can be compiled")
     .description("Lists the operators that Kiln compiles, with the versions in which they changed.");
   grouped(command, "Output", [new Option("--markdown", "print a table in Markdown")]);
+  command.addHelpText(
+    "after",
+    `
+Examples:
+  kiln ops
+  kiln ops --markdown > operators.md`,
+  );
   defineAction(command, io, runOps);
 }
 

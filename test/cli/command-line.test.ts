@@ -20,6 +20,7 @@ describe("help", () => {
     expect([code, stderr]).toEqual([0, ""]);
     expect(stdout).toMatch(new RegExp(`^Usage: kiln ${command} `));
     expect(stdout).toMatch(/^General:\n {2}--json .* -h, --help /ms);
+    expect(stdout).toContain("\nExamples:\n  kiln ");
     expect(stdout).not.toContain("undefined");
     expect(await kiln("help", command)).toEqual({ code, stdout, stderr });
   });
@@ -30,7 +31,6 @@ describe("help", () => {
       "--dim --input-shape --features -O --strict --weights --max-memory --external-data-root --print-ir-after " +
       "--print-ir-after-all --dump-ir --list-passes --json -q, -v, --color";
     for (const flag of flags.split(" ")) expect(stdout).toContain(`  ${flag} `);
-    expect(stdout).toContain("Examples:\n  kiln ");
   });
 
   test("is bold in a terminal", async () => {
