@@ -101,7 +101,9 @@ export class ImportBuilder extends GraphBuilder {
 
 /** The value as a constant, where shape arithmetic found all its elements to be numbers. */
 function knownElements({ elements, dtype, shape }: Value): TensorData | null {
-  if (elements === null || !elements.every(isStatic) || !shape.every(isStatic)) return null;
+  if (elements === null || !shape.every(isStatic)) return null;
+  // Beyond 2^53 a number may not be the integer that it stands for.
+  if (!elements.every((element): element is number => Number.isSafeInteger(element))) return null;
   return tensorOf(dtype, shape, elements);
 }
 

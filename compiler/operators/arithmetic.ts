@@ -15,6 +15,7 @@ import { op } from "../loop/builder.js";
 import type { Expr } from "../loop/ir.js";
 import { binaryVersions } from "./arithmetic-versions.js";
 import { divideIntegers, isFloat, typedOp, wrapInteger } from "./integer.js";
+import { isExact } from "./numbers.js";
 import type { NodeView, Operator } from "./operator.js";
 import { floats, numeric, pointwise } from "./pointwise.js";
 
@@ -38,7 +39,9 @@ function dimElements(formula: (a: Dim, b: Dim) => Dim | null) {
 function knowsElements(context: NodeView): boolean {
   const { dtype } = context.input(0);
   if (dtype !== "int32" && dtype !== "int64") return false;
-  return context.node.inputs.every((input) => input !== null && input.rank <= 1);
+  return context.node.inputs.every(
+    (input) => input !== null && input.rank <= 1 && (input.constant === null || isExact(input.constant)),
+  );
 }
 
 /** Quotients of dims are floored, which is truncation for all that is a size. */

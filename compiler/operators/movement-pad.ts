@@ -70,14 +70,19 @@ function paddedElement(context: ElementContext<typeof padAttributes>, indices: r
           2,
           context.input(2).shape.map(() => context.dim(0)),
         );
-  if (shape.includes(0)) return value();
+  const isEmpty = amounts(context).some(({ before, after }, axis) => {
+    return addDims(shape[axis]!, Math.min(before, 0) + Math.min(after, 0)) === 0;
+  });
+  if (isEmpty) return value();
   const conditions: Expr[] = [];
   const places = amounts(context).map(({ before, after }, axis) => {
-    const size = shape[axis]!;
-    const index = sub(indices[axis]!, before);
-    if (before <= 0 && after <= 0) return index;
+    // What is cut is gone before anything is repeated.
+    const cut = Math.max(-before, 0);
+    const size = addDims(shape[axis]!, -cut - Math.max(-after, 0));
+    const index = sub(indices[axis]!, Math.max(before, 0));
+    if (before <= 0 && after <= 0) return add(index, cut);
     if (mode === "constant") conditions.push(op("lt_u", index, context.dim(size)));
-    return sources[mode]!(index, context.dim(size), size, before);
+    return add(sources[mode]!(index, context.dim(size), size, before), cut);
   });
   const element = context.load(0, places);
   if (conditions.length === 0) return element;
@@ -134,12 +139,12 @@ const Pad = injective({
     if (value !== null && value.dtype !== dtype) context.fail(`pads ${dtype} with ${value.dtype}`);
     const result = amounts(context).map(({ before, after }, axis) => {
       const dim = shape[axis]!;
-      if (dim === 0 && (before > 0 || after > 0) && mode !== "constant") {
+      const left = addDims(dim, Math.min(before, 0) + Math.min(after, 0));
+      if (isStatic(left) && left < 0) context.fail(`cuts more than axis ${axis} has`, "E_SHAPE");
+      if (left === 0 && (before > 0 || after > 0) && mode !== "constant") {
         context.fail(`mode "${mode}" on axis ${axis} without elements`, "E_SHAPE");
       }
-      const size = addDims(dim, before + after);
-      if (isStatic(size) && size < 0) context.fail(`cuts more than axis ${axis} has`, "E_SHAPE");
-      return size;
+      return addDims(dim, before + after);
     });
     return [{ dtype, shape: result }];
   },

@@ -42,16 +42,18 @@ export interface NodeCase {
   readonly domain?: string;
   readonly attributes?: Record<string, AttributeSpec>;
   readonly inputs: readonly Given[];
-  /** Inputs that are constants of the model even where they need not be. */
+  /** Inputs that must be constants of the model where it is lowered. */
   readonly constant?: readonly number[];
   readonly outputs?: number;
+  /** Element type of the outputs, float32 unless it is given; only the rival asks for it. */
+  readonly result?: DType;
 }
 
-/** The feeds of a model by name; those of the given numbers are initializers instead. */
-export async function modelOf(
+/** A model of one node, and its feeds by name; the inputs of the given numbers are initializers instead. */
+export function modelBytes(
   node: NodeCase,
   isConstant: (input: number) => boolean,
-): Promise<{ model: OnnxModel; feeds: Map<string, TensorData> }> {
+): { bytes: Uint8Array; feeds: Map<string, TensorData> } {
   const tensors = node.inputs.map((given) => (given === null ? null : tensorFrom(given)));
   const name = (i: number) => (tensors[i] === null ? "" : `x${i}`);
   const present = tensors.flatMap((value, i) => (value === null ? [] : [{ value, i }]));
@@ -70,11 +72,18 @@ export async function modelOf(
     initializers: Object.fromEntries(
       present.filter(({ i }) => isConstant(i)).map(({ value, i }) => [name(i), value]),
     ),
-    outputs: Object.fromEntries(outputs.map((output) => [output, ["float32"]])),
+    outputs: Object.fromEntries(outputs.map((output) => [output, [node.result ?? "float32"]])),
     nodes: [spec],
   });
-  const model = await decodeModel(bytes, { limits: defaultLimits });
-  return { model, feeds: new Map(feeds.map(({ value, i }) => [name(i), value])) };
+  return { bytes, feeds: new Map(feeds.map(({ value, i }) => [name(i), value])) };
+}
+
+async function modelOf(
+  node: NodeCase,
+  isConstant: (input: number) => boolean,
+): Promise<{ model: OnnxModel; feeds: Map<string, TensorData> }> {
+  const { bytes, feeds } = modelBytes(node, isConstant);
+  return { model: await decodeModel(bytes, { limits: defaultLimits }), feeds };
 }
 
 export async function graphOf(node: NodeCase, isConstant: (input: number) => boolean): Promise<Graph> {
@@ -108,7 +117,7 @@ export async function interpret(node: NodeCase): Promise<TensorData[]> {
 
 export function interpretGraph(graph: Graph, feeds: ReadonlyMap<string, TensorData>): TensorData[] {
   verifyGraph(graph, { operators: findOperator });
-  const program = shareKernels(lowerGraph(graph));
+  const program = shareKernels(lowerGraph(graph, { fusedMultiplyAdd: false }));
   verifyProgram(program);
   const bytes = new Map(graph.inputs.map(({ name }) => [name, tensorBytes(feeds.get(name)!)]));
   const results = interpretProgram(program, bytes);
