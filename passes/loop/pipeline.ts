@@ -6,12 +6,14 @@ import { hoist } from "./hoist.js";
 import type { LoopPass } from "./pass.js";
 import { simplify } from "./simplify.js";
 import { split } from "./split.js";
+import { transpose } from "./transpose.js";
 import { unroll } from "./unroll.js";
 import { vectorize } from "./vectorize.js";
 
 const optimizing: readonly LoopPass[] = [
   split,
   collapse,
+  transpose,
   vectorize,
   unroll,
   simplify,

@@ -43,8 +43,14 @@ export interface VectorPlan {
   readonly reductions: ReadonlyMap<Variable, Reduction>;
 }
 
-/** A plan for a loop of step 1, or null where it must stay scalar. */
+/** A plan for a loop of step 1, or null where it must stay scalar, or where vectors would be slower. */
 export function planVectors(loop: For): VectorPlan | null {
+  const plan = analyseLanes(loop);
+  return plan !== null && vectorsPay(plan, loop) ? plan : null;
+}
+
+/** What can be vectorised, whether it pays or not. */
+export function analyseLanes(loop: For): VectorPlan | null {
   const { body, variable } = loop;
   const reductions = findReductions(body);
   if (loop.step !== 1 || reductions === null || !isScalarCode(body)) return null;
@@ -53,7 +59,7 @@ export function planVectors(loop: For): VectorPlan | null {
   const lanes = lanesFor(body, varying, reductions);
   if (lanes === null) return null;
   const plan: VectorPlan = { lanes, indices: new Indices(), varying, reductions };
-  return keepsMemoryOrder(plan, loop) && vectorsPay(plan, loop) ? plan : null;
+  return keepsMemoryOrder(plan, loop) ? plan : null;
 }
 
 /** How far apart in memory neighbouring lanes are, in elements; null where that is no constant. */

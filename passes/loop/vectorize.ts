@@ -5,7 +5,7 @@
  *
  *   for b in s..s + (n - n % W) step W   parts vectors a step (`widen.ts`)
  *   the vectors that are left            as one step of fewer parts, or a loop of one part where n is a run-time value
- *   for v in ...e                        the last n % L iterations, scalar
+ *   for v in ...e                        the last n % L iterations, scalar; unrolled where that is little code
  *
  * Several parts hide latency: reductions get independent accumulators, and a body with an inner reduction loop
  * (y[v] = sum over r of x[r * C + v]) runs it once for all parts (unroll and jam). Partial accumulators are combined
@@ -63,7 +63,7 @@ class Vectorizing {
       this.ranges.enter(statement);
       const inside = mapBlocks(statement, (inner) => this.block(inner));
       if (inside.kind !== "for" || inside.mode !== "vectorize") return [inside];
-      return this.vectorized(inside) ?? [{ ...inside, mode: "serial" as const }];
+      return this.vectorized(inside) ?? [{ ...inside, mode: scalarMode(inside) }];
     });
   }
 
@@ -177,7 +177,22 @@ class Vectorizing {
   }
 }
 
-const scalarRest = (loop: For, start: Expr, end: Expr): For => ({ ...loop, start, end, mode: "serial" });
+function scalarRest(loop: For, start: Expr, end: Expr): For {
+  const rest: For = { ...loop, start, end, mode: "serial" };
+  return { ...rest, mode: scalarMode(rest) };
+}
+
+/** Loops of less than this, in statements over all passes, cost more to count than to write out. */
+const SHORT = 12;
+
+/** A short scalar loop between constants is unrolled, unless it holds other loops. */
+function scalarMode({ start, end, step, body }: For): "unroll" | "serial" {
+  const [first, last] = [constantIndex(start), constantIndex(end)];
+  if (first === undefined || last === undefined) return "serial";
+  const statements = statementsIn(body);
+  const isShort = ((last - first) / step) * statements.length <= SHORT;
+  return isShort && statements.every(({ kind }) => kind !== "for") ? "unroll" : "serial";
+}
 
 const usesNumber = (loop: For): boolean => {
   for (const value of valuesIn(loop.body)) {

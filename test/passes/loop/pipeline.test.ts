@@ -7,6 +7,7 @@ import { hoist } from "../../../passes/loop/hoist.js";
 import { loopPasses } from "../../../passes/loop/pipeline.js";
 import { simplify } from "../../../passes/loop/simplify.js";
 import { split } from "../../../passes/loop/split.js";
+import { transpose } from "../../../passes/loop/transpose.js";
 import { unroll } from "../../../passes/loop/unroll.js";
 import { vectorize } from "../../../passes/loop/vectorize.js";
 import { kernelSpecs, randomKernel } from "./random-kernels.js";
@@ -34,6 +35,20 @@ const kernels: Record<string, { text: string; sizes?: number[][]; elements?: num
     text: `kernel @k(x: read f32[63], y: write f32[63]) {
       for i in 0..7 parallel { for j in 0..9 vectorize { y[i * 9 + j] = x[j * 7 + i] } }
     }`,
+  },
+  "a transposition of run-time sizes, with other operands": {
+    text: `kernel @k(x: read f32[?], z: read f32[?], b: read f32[?], y: write f32[?], size m, size n) {
+      for i in 0..m { for j in 0..n vectorize { y[i * n + j] = x[j * m + i] * b[i] + z[i * n + j] - b[j] } }
+    }`,
+    sizes: [
+      [0, 4],
+      [4, 0],
+      [4, 4],
+      [5, 7],
+      [8, 3],
+      [9, 12],
+    ],
+    elements: 128,
   },
   "a softmax of rows": {
     text: `kernel @k(x: read f32[?], y: readwrite f32[?], size m, size n) {
@@ -147,7 +162,7 @@ describe("kernels keep their results through the pipeline", () => {
 });
 
 describe("random kernels keep their results", () => {
-  for (const pass of [split, collapse, vectorize, unroll, simplify, hoist, addressing]) {
+  for (const pass of [split, collapse, transpose, vectorize, unroll, simplify, hoist, addressing]) {
     it(`through ${pass.name}`, () => {
       fc.assert(
         fc.property(kernelSpecs, (spec) => {

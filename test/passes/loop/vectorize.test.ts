@@ -24,7 +24,7 @@ describe("vectorize", () => {
         y[v.2 @4] = x[v.2 @4 : f32x4] * b[0 : splat f32x4]
         y[v.2 @8] = x[v.2 @8 : f32x4] * b[0 : splat f32x4]
       }
-      for v in 28..30 {
+      for v in 28..30 unroll {
         y[v] = x[v] * b[0]
       }"
     `);
@@ -111,7 +111,7 @@ describe("vectorize", () => {
       total = total + (extract[0](total.5) + extract[2](total.5) + (extract[1](total.5) + extract[3](total.5)))
       let largest.5: f32x4 = max(max(largest.1, largest.3), max(largest.2, largest.4))
       largest = max(largest, max(max(extract[0](largest.5), extract[2](largest.5)), max(extract[1](largest.5), extract[3](largest.5))))
-      for v in 16..19 {
+      for v in 16..19 unroll {
         total = total + x[v]
         largest = max(x[v], largest)
       }
@@ -162,7 +162,7 @@ describe("vectorize", () => {
         y[v.1] = (splat[4](v.1) + lane) * splat[4](s[0]) + 1
         y[v.1 @4] = (splat[4](v.1 + 4) + lane) * splat[4](s[0]) + 1
       }
-      for v in 8..9 {
+      for v in 8..9 unroll {
         y[v] = v * s[0] + 1
       }"
     `);
