@@ -60,41 +60,39 @@ const panelBlockBytes = 128 * 1024;
  */
 const unrolledSteps = 8;
 const unrolledFirstLayer = 24;
-const firstLayerChannels = 4;
 
 export function contract(s: NodeScope, shape: Contraction, operands: ContractionOperands): void {
   const depth = shape.taps.reduce((a, b) => a * b, shape.channels);
   shape.panels.forEach((stretch, index) => {
-    forPanelBlocks(s, stretch, depth, (start, end) => {
-      forTiles(s, shape.out, rowsFor(stretch.columns), (rows, places) => {
+    const largest = rowsFor(stretch.columns, s.target.fusedMultiplyAdd);
+    const block = Math.max(1, Math.floor(panelBlockBytes / (depth * stretch.packed * 4)));
+    forPanelBlocks(s, stretch.count, block, (start, end) => {
+      forTiles(s, shape.out, largest, (rows, places) => {
         s.for("panel", start, end, (panel) => {
-          const tile: TilePlace = {
+          multiplyTile(s, shape, operands, rows, places, {
             panel: s.let("w", operands.panel(index, panel)),
             packed: stretch.packed,
             column: s.let("column", add(stretch.start, mul(panel, stretch.columns))),
             columns: stretch.columns,
-          };
-          multiplyTile(s, shape, operands, rows, places, tile);
+          });
         });
       });
     });
   });
 }
 
+/** Calls the body for blocks of panels. */
 function forPanelBlocks(
   s: NodeScope,
-  stretch: Panels,
-  depth: number,
+  count: number,
+  block: number,
   body: (start: Operand, end: Operand) => void,
 ): void {
-  const block = Math.max(1, Math.floor(panelBlockBytes / (depth * stretch.packed * 4)));
-  if (block >= stretch.count) {
-    body(0, stretch.count);
+  if (block >= count) {
+    body(0, count);
     return;
   }
-  s.for("block", 0, stretch.count, (start) => body(start, minIndex(add(start, block), stretch.count)), {
-    step: block,
-  });
+  s.for("block", 0, count, (start) => body(start, minIndex(add(start, block), count)), { step: block });
 }
 
 /** Loops over tiles of neighbouring places along the last dim, shared out evenly. */
@@ -128,12 +126,14 @@ function multiplyTile(
   tile: TilePlace,
 ): void {
   const accumulators = new Accumulators(s, { rows, columns: tile.columns });
-  forReduction(s, shape, (taps, channel, step) => {
-    const from = operands.left(places, taps, channel);
-    accumulators.multiplyAdd(
-      (row) => s.loadSplat(operands.buffer, add(from, mul(operands.rowStride, row))),
-      (vector) => operands.right(tile, { number: step, taps, channel }, vector),
-    );
+  forOuterTaps(s, shape, (taps, step) => {
+    accumulate(s, shape, taps, step, (allTaps, channel, number) => {
+      const from = operands.left(places, allTaps, channel);
+      accumulators.multiplyAdd(
+        (row) => s.loadSplat(operands.buffer, add(from, mul(operands.rowStride, row))),
+        (vector) => operands.right(tile, { number, taps: allTaps, channel }, vector),
+      );
+    });
   });
   accumulators.finish((value, row, column) => {
     const at = places.map((place, i) => (i === places.length - 1 ? add(place, row) : place));
@@ -141,39 +141,49 @@ function multiplyTile(
   });
 }
 
-/**
- * Loops over taps and channels. Where the last tap dim and the channels follow one another in memory they are one
- * loop; where both are short they are written out.
- */
-function forReduction(
+/** Channels, joined with the last tap dim where both follow one another in memory or are few. */
+const joinsLastTap = ({ taps, channels, joinsTaps }: Contraction): boolean =>
+  joinsTaps || taps.at(-1) === 1 || taps.at(-1)! * channels <= unrolledFirstLayer;
+
+const innerSteps = (shape: Contraction): number =>
+  joinsLastTap(shape) ? shape.taps.at(-1)! * shape.channels : shape.channels;
+
+/** Loops over the taps that are not part of the inner steps. */
+function forOuterTaps(
   s: NodeScope,
-  { taps: extents, channels, joinsTaps }: Contraction,
-  body: (taps: readonly Operand[], channel: Operand, step: Expr) => void,
+  shape: Contraction,
+  body: (taps: readonly Operand[], step: Expr) => void,
 ): void {
-  const last = extents.length - 1;
-  const width = extents[last]!;
-  const innermost = (taps: readonly Operand[], start: Expr): void => {
-    const firstLayer = !joinsTaps && width > 1 && channels <= firstLayerChannels;
-    if (width * channels <= (firstLayer ? unrolledFirstLayer : unrolledSteps)) {
-      for (let tap = 0; tap < width; tap++) {
-        for (let c = 0; c < channels; c++) body([...taps, tap], c, add(start, tap * channels + c));
-      }
-    } else if (joinsTaps || width === 1) {
-      s.for("k", 0, width * channels, (k) => body([...taps, 0], k, add(start, k)));
-    } else {
-      s.for("tap", 0, width, (tap) => {
-        s.for("k", 0, channels, (k) => body([...taps, tap], k, add(start, add(mul(tap, channels), k))));
-      });
-    }
-  };
+  const outer = joinsLastTap(shape) ? shape.taps.slice(0, -1) : shape.taps;
   const nest = (taps: readonly Operand[], step: Expr): void => {
-    const dim = taps.length;
-    if (dim === last) {
-      innermost(taps, step);
+    const extent = outer[taps.length];
+    if (extent === undefined) {
+      body(taps, step);
       return;
     }
-    const stride = extents.slice(dim + 1).reduce((a, b) => a * b, channels);
-    s.for("tap", 0, extents[dim]!, (tap) => nest([...taps, tap], add(step, mul(tap, stride))));
+    const stride = shape.taps.slice(taps.length + 1).reduce((a, b) => a * b, shape.channels);
+    s.for("tap", 0, extent, (tap) => nest([...taps, tap], add(step, mul(tap, stride))));
   };
   nest([], add(0, 0));
+}
+
+/** The steps under the outer taps: written out where they are few, else a loop. */
+function accumulate(
+  s: NodeScope,
+  shape: Contraction,
+  taps: readonly Operand[],
+  first: Expr,
+  step: (taps: readonly Operand[], channel: Operand, number: Expr) => void,
+): void {
+  const joined = joinsLastTap(shape);
+  const steps = innerSteps(shape);
+  const firstLayer = joined && !shape.joinsTaps && shape.taps.at(-1)! > 1;
+  if (steps > (firstLayer ? unrolledFirstLayer : unrolledSteps)) {
+    s.for("k", 0, steps, (k) => step(joined ? [...taps, 0] : taps, k, add(first, k)));
+    return;
+  }
+  for (let k = 0; k < steps; k++) {
+    const [tap, channel] = [Math.floor(k / shape.channels), k % shape.channels];
+    step(joined ? [...taps, tap] : taps, channel, add(first, k));
+  }
 }

@@ -32,7 +32,8 @@ export interface MatmulOperands {
 /** Columns of a panel: few rows leave registers for more of them. */
 function panelsFor(p: MatmulParameters): Panels[] {
   if (p.rows === 1) return panelsOf(p.columns, 32);
-  return panelsOf(p.columns, p.rows <= 3 ? 16 : 8);
+  if (p.rows === 2) return panelsOf(p.columns, 16);
+  return panelsOf(p.columns, p.rows === 3 ? 12 : 8);
 }
 
 /** Packs each matrix of [...batch, depth, columns] in panels. */

@@ -2,9 +2,11 @@
  * The register tile that matrix products and convolutions share: `rows` x `vectors * 4` accumulators that stay in
  * registers while the reduction runs.
  *
- * 6 x 8 needs 12 accumulators, two vectors of weights and one broadcast element: 15 of the 16 vector registers of
- * x86-64, the last one holding a product where multiply-add is not fused. Fewer than eight accumulators cannot hide
- * the latency of the multiply-add, so rows are shared out evenly instead of leaving a thin last tile.
+ * V8 has 15 vector registers on x86-64 (it keeps one for itself). 6 x 8 takes 12 for accumulators, two for weights and
+ * one for the broadcast element, and so needs fused multiply-add; where the product takes a register of its own, 6 rows
+ * spill and run at 24 GFLOP/s where 5 rows run at 37 (Node 24, one core that does 46 with 6 x 8 fused).
+ * Fewer than eight accumulators cannot hide the latency of the multiply-add, so rows are shared out evenly instead of
+ * leaving a thin last tile.
  */
 
 import { type TensorData, tensor } from "../ir/tensor.js";
@@ -24,14 +26,10 @@ import { type Expr, f32x4, type Variable } from "../loop/ir.js";
 import type { NodeScope } from "../lowering/context.js";
 import type { TensorView } from "../lowering/scope.js";
 
-export const tileRows = 6;
 export const lanes = 4;
 
 /** Operations of an epilogue that are written out for every accumulator. */
 const inlineOperations = 4;
-
-/** Elements of the largest tile. */
-const largestTile = 64;
 
 export interface Tile {
   readonly rows: number;
@@ -59,9 +57,10 @@ export function splitEvenly(
 }
 
 /** How many rows a tile takes where it has this many columns, so that accumulators fill the registers. */
-export function rowsFor(columns: number): number {
+export function rowsFor(columns: number, fused: boolean): number {
   if (columns <= 4) return 8;
-  return columns <= 8 ? tileRows : 4;
+  if (columns <= 8) return fused ? 6 : 5;
+  return columns <= 12 ? 3 : 2;
 }
 
 export class Accumulators {
@@ -92,7 +91,7 @@ export class Accumulators {
    * Hands out the finished vectors, and the used lanes of a partly used one. Where much is done with each of them the
    * tile goes through memory, so that the code for it is there once for a row and not for every accumulator.
    */
-  finish(result: (value: Expr, row: Operand, column: Operand) => void): void {
+  finish(result: TileResult): void {
     if (this.scope.epilogueOperations() > inlineOperations) {
       this.finishByRows(result);
       return;
@@ -106,29 +105,32 @@ export class Accumulators {
     });
   }
 
-  private finishByRows(result: (value: Expr, row: Operand, column: Operand) => void): void {
+  private finishByRows(result: TileResult): void {
     const { scope, tile } = this;
     const width = vectorsOf(tile) * lanes;
-    const memory = scope.tileMemory(largestTile);
+    const memory = scope.tileMemory();
     this.variables.forEach((row, r) => {
       row.forEach((acc, j) => {
         scope.store(memory, i32Constant(r * width + j * lanes), read(acc));
       });
     });
     scope.for("row", 0, tile.rows, (row) => {
-      const start = scope.let("start", mul(row, width));
+      const first = scope.let("first", mul(row, width));
       for (let column = 0; column < tile.columns; column += lanes) {
         const used = Math.min(lanes, tile.columns - column);
-        if (used === lanes) result(scope.load(memory, add(start, column), lanes), row, column);
+        if (used === lanes) result(scope.load(memory, add(first, column), lanes), row, column);
         else {
           scope.for("lane", column, column + used, (lane) =>
-            result(scope.load(memory, add(start, lane)), row, lane),
+            result(scope.load(memory, add(first, lane)), row, lane),
           );
         }
       }
     });
   }
 }
+
+/** Takes a finished element, or a vector of them along the columns. */
+export type TileResult = (value: Expr, row: Operand, column: Operand) => void;
 
 /** Up to four elements along an axis; the lanes beyond those that are used repeat the first. */
 export function loadColumns(view: TensorView, at: readonly Operand[], axis: number, used: number): Expr {

@@ -7,11 +7,18 @@ import { constant, i32Constant } from "../loop/builder.js";
 import { type Buffer, type Expr, registerTypes } from "../loop/ir.js";
 import { viewNode } from "../operators/operator.js";
 import { joins, withBorder } from "./border.js";
-import type { KernelInfo, LoweringContext, NodeScope } from "./context.js";
+import { type KernelInfo, type LoweringContext, type NodeScope, tileMemoryElements } from "./context.js";
 import { inPlacePairs, readFrom, sameStrides } from "./elementwise.js";
 import { GroupEvaluator, type ReadElement } from "./group.js";
 import { type Lowering, operatorOf } from "./lower.js";
-import { type Border, KernelScope, type Lanes, type Placement, type TensorView } from "./scope.js";
+import {
+  type Border,
+  KernelScope,
+  type Lanes,
+  type Placement,
+  type Target,
+  type TensorView,
+} from "./scope.js";
 import { dense } from "./strided.js";
 
 /** `node` is the anchor itself, or the fusion whose region holds it. */
@@ -69,8 +76,8 @@ class AnchorJob {
     return alike?.[1] ?? { buffer: this.outputs[0]!.buffer, strided: dense(input.shape) };
   }
 
-  tileMemory(elements: number): Placement {
-    const type = { dtype: "float32", shape: [elements] } as const;
+  tileMemory(): Placement {
+    const type = { dtype: "float32", shape: [tileMemoryElements] } as const;
     return {
       buffer: this.lowering.newBuffer(`${this.root.name}.tile`, type, "temporary"),
       strided: dense(type.shape),
@@ -131,6 +138,10 @@ class AnchorScope extends KernelScope implements NodeScope {
     super(name);
   }
 
+  get target(): Target {
+    return this.job.lowering.target;
+  }
+
   result(value: Expr, indices: readonly Expr[], lanes?: Lanes): void {
     const finished = this.finished(value, indices, lanes);
     this.view("y", this.job.outputs[0]!, "write").store(indices, finished, lanes?.axis);
@@ -141,9 +152,8 @@ class AnchorScope extends KernelScope implements NodeScope {
     return this.operations;
   }
 
-  tileMemory(elements: number): Buffer {
-    const { job } = this;
-    this.tile ??= this.view("tile", job.tileMemory(elements), "readwrite");
+  tileMemory(): Buffer {
+    this.tile ??= this.view("tile", this.job.tileMemory(), "readwrite");
     return this.tile.buffer;
   }
 

@@ -4,7 +4,7 @@ import type { Value } from "../ir/graph.js";
 import type { TensorData } from "../ir/tensor.js";
 import type { Buffer, Expr } from "../loop/ir.js";
 import type { AttributeSchema, NodeView } from "../operators/operator.js";
-import type { Border, KernelScope, Lanes, Placement } from "./scope.js";
+import type { Border, KernelScope, Lanes, Placement, Target } from "./scope.js";
 
 export interface KernelInfo {
   /** Readable name that spells the kernel's parameters: `conv2d_3x3s2_6x8`. */
@@ -45,8 +45,12 @@ export interface LoweringContext<S extends AttributeSchema = AttributeSchema> ex
   kernel(info: KernelInfo, build: (scope: NodeScope) => void): void;
 }
 
+/** Elements of a kernel's own memory: as many as the largest register tile has. */
+export const tileMemoryElements = 64;
+
 /** The scope of a node's own kernel. */
 export interface NodeScope extends KernelScope {
+  readonly target: Target;
   /**
    * Finishes an element of the node's result (a vector of them along an axis where lanes are given): applies the
    * group's pointwise operators and stores it. Indices are those of the node's own result.
@@ -58,6 +62,6 @@ export interface NodeScope extends KernelScope {
   operand(i: number, indices: readonly Expr[], lanes?: Lanes): Expr;
   /** Operations and loads that `result` adds to each element. */
   epilogueOperations(): number;
-  /** Memory of this many float32 elements for the kernel's own use. */
-  tileMemory(elements: number): Buffer;
+  /** Memory of `tileMemoryElements` float32 elements for the kernel's own use. */
+  tileMemory(): Buffer;
 }

@@ -19,11 +19,11 @@ import { viewNode } from "../operators/operator.js";
 import { lowerAnchor } from "./anchor.js";
 import { planDestinations } from "./destinations.js";
 import { lowerElementwise, lowerGroup } from "./elementwise.js";
-import type { Placement } from "./scope.js";
+import type { Placement, Target } from "./scope.js";
 import { dense, type Strided } from "./strided.js";
 
-export function lowerGraph(graph: Graph): Program {
-  return new Lowering(graph).run();
+export function lowerGraph(graph: Graph, target: Target): Program {
+  return new Lowering(graph, target).run();
 }
 
 export const operatorOf = (node: Node): Operator => {
@@ -42,7 +42,10 @@ export class Lowering {
   private readonly bufferNames = new Map<string, number>();
   private readonly filledBorders = new Set<ProgramBuffer>();
 
-  constructor(private readonly graph: Graph) {}
+  constructor(
+    private readonly graph: Graph,
+    readonly target: Target,
+  ) {}
 
   run(): Program {
     const { graph } = this;

@@ -35,6 +35,12 @@ export interface Border {
   readonly after: readonly number[];
 }
 
+/** What kernels need to know of the machine they are made for. */
+export interface Target {
+  /** Multiply-add on vectors is one instruction (relaxed SIMD). */
+  readonly fusedMultiplyAdd: boolean;
+}
+
 export class KernelScope extends KernelBuilder {
   private readonly args: CallArgument[] = [];
   private readonly views = new Map<string, TensorView>();
