@@ -62,7 +62,9 @@ export class Pipeline {
   lower(graph: Graph): Program {
     const started = this.begin("lower");
     const before = this.options.onPass === undefined ? "" : printGraph(graph);
-    const program = shareKernels(lowerGraph(graph));
+    const program = shareKernels(
+      lowerGraph(graph, { fusedMultiplyAdd: this.options.features?.relaxedSimd === true }),
+    );
     this.finish("lower", started, program.calls.length, before, () => printProgram(program));
     if (this.options.verify) verifyProgram(program);
     return program;
