@@ -130,7 +130,7 @@ function canTakeOver(
     sameStart &&
     operand.last === at &&
     result.first === at &&
-    result.bytes <= operand.bytes
+    result.bytes === operand.bytes
   );
 }
 
