@@ -71,13 +71,13 @@ function matchScale(mul: Node, usedOnce: (value: Value) => boolean): Match | nul
     let bias: Value | null = null;
     if (product?.operator === "Add") {
       const [a, b] = [product.inputs[0]!, product.inputs[1]!];
-      bias = b.constant !== null ? b : a.constant !== null ? a : null;
+      bias = isKnown(b) ? b : isKnown(a) ? a : null;
       const biased = bias === b ? a : b;
       if (bias === null || !usedOnce(biased)) continue;
       product = biased.producer;
     }
     const axes = product === null ? null : channelAxes(product);
-    if (product === null || axes === null || product.inputs[1]?.constant == null) continue;
+    if (product === null || axes === null || !isKnown(product.inputs[1]!)) continue;
     if (
       ![scale, ...(bias === null ? [] : [bias])].every((c) =>
         isPerChannel(c, product.outputs[0]!, axes.result),
@@ -87,6 +87,13 @@ function matchScale(mul: Node, usedOnce: (value: Value) => boolean): Match | nul
     return { product, bias, scale };
   }
   return null;
+}
+
+/** A constant, or what this pass has made of some: then scales that follow one another all go into the weights. */
+function isKnown({ constant, producer }: Value): boolean {
+  if (constant !== null) return true;
+  const made = producer?.operator === "Mul" || producer?.operator === "Reshape";
+  return made && producer.inputs.every((input) => isKnown(input!));
 }
 
 /** True for scalars and for constants that vary along the channel axis only. */

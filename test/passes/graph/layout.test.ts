@@ -1,0 +1,132 @@
+import { describe, test } from "vitest";
+import { assignLayouts } from "../../../passes/graph/layout.js";
+import { randomTensor } from "../../harness-random.js";
+import { expectPass, expectUnchanged } from "./text.js";
+
+const resources = new Map([
+  ["w", randomTensor(1, [8, 8, 3, 3])],
+  ["v", randomTensor(2, [8, 3, 3, 3])],
+]);
+
+describe("convolutions", () => {
+  test("get channels side by side by one copy, and results go back by one", () =>
+    expectPass(
+      assignLayouts,
+      `
+      graph @g(%x: f32[1, 8, 5, 5]) -> (%y: f32[1, 8, 1, 3]) {
+        %w: f32[8, 8, 3, 3] = constant resource "w"
+        %a: f32[1, 8, 3, 3] = Conv(%x, %w)
+        %r: f32[1, 8, 3, 3] = Relu(%a)
+        %y: f32[1, 8, 1, 3] = MaxPool(%r) {kernel_shape=[3, 1]}
+        return %y
+      }`,
+      `
+      graph @g(%x: f32[1, 8, 5, 5]) -> (%y: f32[1, 8, 1, 3]) {
+        %x.channelslast: f32[1, 8, 5, 5]{0,2,3,1} = kiln.Relayout(%x) {layout=[0, 2, 3, 1]}
+        %w: f32[8, 8, 3, 3] = constant resource "w"
+        %a: f32[1, 8, 3, 3]{0,2,3,1} = Conv(%x.channelslast, %w)
+        %r: f32[1, 8, 3, 3]{0,2,3,1} = Relu(%a)
+        %y.channelslast: f32[1, 8, 1, 3]{0,2,3,1} = MaxPool(%r) {kernel_shape=[3, 1]}
+        %y: f32[1, 8, 1, 3] = kiln.Relayout(%y.channelslast) {layout=[0, 1, 2, 3]}
+        return %y
+      }`,
+      { resources },
+    ));
+
+  test("share the copy of what several of them read", () =>
+    expectPass(
+      assignLayouts,
+      `
+      graph @g(%x: f32[1, 8, 5, 5]) -> (%m: f32[1, 8, 1, 1]) {
+        %w: f32[8, 8, 3, 3] = constant resource "w"
+        %a: f32[1, 8, 3, 3] = Conv(%x, %w)
+        %b: f32[1, 8, 3, 3] = Conv(%x, %w) {strides=[1, 1]}
+        %s: f32[1, 8, 3, 3] = Add(%a, %b)
+        %axes: i64[2] = constant dense [2, 3]
+        %m: f32[1, 8, 1, 1] = ReduceMean(%s, %axes)
+        return %m
+      }`,
+      `
+      graph @g(%x: f32[1, 8, 5, 5]) -> (%m: f32[1, 8, 1, 1]) {
+        %x.channelslast: f32[1, 8, 5, 5]{0,2,3,1} = kiln.Relayout(%x) {layout=[0, 2, 3, 1]}
+        %w: f32[8, 8, 3, 3] = constant resource "w"
+        %a: f32[1, 8, 3, 3]{0,2,3,1} = Conv(%x.channelslast, %w)
+        %b: f32[1, 8, 3, 3]{0,2,3,1} = Conv(%x.channelslast, %w) {strides=[1, 1]}
+        %s: f32[1, 8, 3, 3]{0,2,3,1} = Add(%a, %b)
+        %axes: i64[2] = constant dense [2, 3]
+        %m: f32[1, 8, 1, 1] = ReduceMean(%s, %axes)
+        return %m
+      }`,
+      { resources },
+    ));
+
+  test("of few channels read pictures as they come", () =>
+    expectPass(
+      assignLayouts,
+      `
+      graph @g(%x: f32[1, 3, 5, 5]) -> (%m: f32[1, 8, 1, 1]) {
+        %v: f32[8, 3, 3, 3] = constant resource "v"
+        %a: f32[1, 8, 3, 3] = Conv(%x, %v)
+        %m: f32[1, 8, 1, 1] = MaxPool(%a) {kernel_shape=[3, 3]}
+        return %m
+      }`,
+      `
+      graph @g(%x: f32[1, 3, 5, 5]) -> (%m: f32[1, 8, 1, 1]{0,2,3,1}) {
+        %v: f32[8, 3, 3, 3] = constant resource "v"
+        %a: f32[1, 8, 3, 3]{0,2,3,1} = Conv(%x, %v)
+        %m: f32[1, 8, 1, 1]{0,2,3,1} = MaxPool(%a) {kernel_shape=[3, 3]}
+        return %m
+      }`,
+      { resources },
+    ));
+
+  test("in a chain need no copies between, nor does the transposition to channels-last", () =>
+    expectPass(
+      assignLayouts,
+      `
+      graph @g(%x: f32[1, 3, 5, 5]) -> (%u: f32[1, 3, 3, 8]) {
+        %v: f32[8, 3, 3, 3] = constant resource "v"
+        %a: f32[1, 8, 3, 3] = Conv(%x, %v)
+        %t: f32[1, 3, 3, 8] = Transpose(%a) {perm=[0, 2, 3, 1]}
+        %u: f32[1, 3, 3, 8] = Relu(%t)
+        return %u
+      }`,
+      `
+      graph @g(%x: f32[1, 3, 5, 5]) -> (%u: f32[1, 3, 3, 8]) {
+        %v: f32[8, 3, 3, 3] = constant resource "v"
+        %a: f32[1, 8, 3, 3]{0,2,3,1} = Conv(%x, %v)
+        %t: f32[1, 3, 3, 8] = Transpose(%a) {perm=[0, 2, 3, 1]}
+        %u: f32[1, 3, 3, 8] = Relu(%t)
+        return %u
+      }`,
+      { resources },
+    ));
+});
+
+describe("graphs that stay as they are", () => {
+  test("matrix products and what stands around them", () =>
+    expectUnchanged(
+      assignLayouts,
+      `
+      graph @g(%a: f32[2, 3, 4], %b: f32[2, 4, 5]) -> (%y: f32[2, 3, 5]) {
+        %c: f32[2, 3, 5] = MatMul(%a, %b)
+        %y: f32[2, 3, 5] = Relu(%c)
+        return %y
+      }`,
+    ));
+
+  test("pools of what has one place or one channel", () =>
+    expectPass(
+      assignLayouts,
+      `
+      graph @g(%x: f32[2, 1, 4, 4]) -> (%y: f32[2, 1, 3, 3]) {
+        %y: f32[2, 1, 3, 3] = MaxPool(%x) {kernel_shape=[2, 2]}
+        return %y
+      }`,
+      `
+      graph @g(%x: f32[2, 1, 4, 4]) -> (%y: f32[2, 1, 3, 3]{0,2,3,1}) {
+        %y: f32[2, 1, 3, 3]{0,2,3,1} = MaxPool(%x) {kernel_shape=[2, 2]}
+        return %y
+      }`,
+    ));
+});
