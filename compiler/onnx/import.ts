@@ -152,7 +152,9 @@ class Importer {
       if (value instanceof Unknown) unsupported(value.reason!);
       inputs.push(value);
     }
-    return found === null ? this.inlineBranch(node, inputs, scope) : this.append(node, inputs, found);
+    if (found === null) return this.inlineBranch(node, inputs, scope);
+    checkInputs(node, inputs, found);
+    return this.append(node, inputs, found);
   }
 
   private append(node: OnnxNode, inputs: (Value | null)[], { operator, version }: Found): Value[] {
@@ -236,6 +238,19 @@ function findVersion(node: OnnxNode): Found {
     return unsupported(`the operator is supported from opset ${first} on`);
   }
   return { operator, version };
+}
+
+/** All that are not optional must be there: the code of operators relies on it. */
+function checkInputs(node: OnnxNode, inputs: readonly (Value | null)[], { operator, version }: Found): void {
+  const names = version.inputs ?? operator.inputs;
+  const missing = names.findIndex((name, i) => !name.endsWith("?") && (inputs[i] ?? null) === null);
+  if (missing >= 0)
+    throw modelError(node, `input ${missing} (${names[missing]!.replace("...", "")}) is missing`);
+  const isVariadic = names.at(-1)?.endsWith("...") ?? false;
+  if (isVariadic && inputs.includes(null))
+    throw modelError(node, `input ${inputs.indexOf(null)} is left out`);
+  const most = Math.max(names.length, operator.inputs.length);
+  if (!isVariadic && inputs.length > most) throw modelError(node, `has ${inputs.length} inputs, not ${most}`);
 }
 
 /** Names of the main graph, which are those that users know. */

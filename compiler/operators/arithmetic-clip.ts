@@ -45,10 +45,15 @@ const withAttributes = (since: number): OperatorVersion =>
       const bound = (value: number | undefined) => (value === undefined ? null : b.scalar(x!.dtype, value));
       return clip(b, x!, bound(min), bound(max));
     },
+    ["input"],
   );
 
 const withInputs = (since: number): OperatorVersion =>
-  oldVersion(since, {}, (b, [x, low = null, high = null]) => clip(b, x!, low, high));
+  oldVersion(since, {}, (b, [x, low = null, high = null]) => clip(b, x!, low, high), [
+    "input",
+    "min?",
+    "max?",
+  ]);
 
 function isOpen(context: NodeView, input: number, bound: Bound): boolean {
   const { constant, dtype } = context.input(input);

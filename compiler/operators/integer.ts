@@ -73,6 +73,3 @@ export function constantOf(expr: Operand): bigint | undefined {
   if (expr.kind === "op" && expr.op === "splat") return constantOf(expr.args[0]!);
   return expr.kind === "constant" ? BigInt(expr.value) : undefined;
 }
-
-export const isIntegerRegister = (dtype: DType): boolean =>
-  registerTypes[dtype] === "i32" || registerTypes[dtype] === "i64";

@@ -23,13 +23,18 @@ const Tile = injective({
   attributes: {},
   versions: [
     // Once it took the number of repeats and the axis as two numbers.
-    oldVersion(1, {}, (b, [x, tiles, axis], view) => {
-      const [count, which] = [elementsOf(tiles!)?.[0], elementsOf(axis!)?.[0]];
-      if (!isKnown(count) || !isKnown(which))
-        view.fail("tiles and axis must be known at compile time", "E_UNSUPPORTED");
-      const repeats = x!.shape.map((_, i) => (i === which ? (count as number) : 1));
-      return [b.op("Tile", [x!, b.ints(repeats)])];
-    }),
+    oldVersion(
+      1,
+      {},
+      (b, [x, tiles, axis], view) => {
+        const [count, which] = [elementsOf(tiles!)?.[0], elementsOf(axis!)?.[0]];
+        if (!isKnown(count) || !isKnown(which))
+          view.fail("tiles and axis must be known at compile time", "E_UNSUPPORTED");
+        const repeats = x!.shape.map((_, i) => (i === which ? (count as number) : 1));
+        return [b.op("Tile", [x!, b.ints(repeats)])];
+      },
+      ["input", "tiles", "axis"],
+    ),
     6,
     13,
   ],

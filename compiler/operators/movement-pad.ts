@@ -116,20 +116,19 @@ const Pad = injective({
   inputs: ["data", "pads", "constant_value?", "axes?"],
   attributes: padAttributes,
   versions: [
-    oldVersion(1, { ...oldAttributes, paddings: pads }, (b, [x], { attributes }) =>
-      padOld(b, x!, attributes.paddings, attributes),
+    oldVersion(
+      1,
+      { ...oldAttributes, paddings: pads },
+      (b, [x], { attributes }) => padOld(b, x!, attributes.paddings, attributes),
+      ["data"],
     ),
-    oldVersion(2, { ...oldAttributes, pads }, (b, [x], { attributes }) =>
-      padOld(b, x!, attributes.pads, attributes),
+    oldVersion(
+      2,
+      { ...oldAttributes, pads },
+      (b, [x], { attributes }) => padOld(b, x!, attributes.pads, attributes),
+      ["data"],
     ),
-    11,
-    13,
-    18,
-    19,
-    21,
-    23,
-    24,
-    25,
+    ...[11, 13, 18, 19, 21, 23, 24, 25],
   ],
   infer: (context) => {
     const { dtype, shape } = context.input(0);

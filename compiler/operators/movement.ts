@@ -2,7 +2,7 @@
 
 import { equalDims } from "../ir/dim.js";
 import { dtypes } from "../ir/dtype.js";
-import { elementCount, forEachIndex, type TensorData, tensor } from "../ir/tensor.js";
+import { elementCount, type TensorData, tensor } from "../ir/tensor.js";
 import { broadcastShapes } from "./broadcast.js";
 import { attribute, defineOperator, type NodeView, type Operator } from "./operator.js";
 import { broadcastStrides } from "./pointwise.js";
@@ -18,9 +18,16 @@ export function gatherStrided(
   offset = 0,
 ): TensorData {
   const data = new dtypes[x.dtype].array(elementCount(dims));
-  forEachIndex(dims, (indices, at) => {
-    data[at] = x.data[indices.reduce((place, index, axis) => place + index * strides[axis]!, offset)]!;
-  });
+  let at = 0;
+  const walk = (axis: number, place: number): void => {
+    if (axis === dims.length) {
+      data[at++] = x.data[place]!;
+      return;
+    }
+    const stride = strides[axis]!;
+    for (let i = 0; i < dims[axis]!; i++) walk(axis + 1, place + i * stride);
+  };
+  walk(0, offset);
   return tensor(x.dtype, dims, data);
 }
 

@@ -173,10 +173,59 @@ const MeanVarianceNormalization = defineExpansion({
   },
 });
 
+const LpNormalization = defineExpansion({
+  name: "LpNormalization",
+  summary:
+    "Divides by the sum of magnitudes (p = 1) or the root of the sum of squares (p = 2) along an axis.",
+  inputs: ["input"],
+  attributes: { axis: attribute.int(-1), p: attribute.int(2) },
+  versions: [1, 22].map((since) => ({ since })),
+  expand: (b, [x], { attributes: { axis, p }, fail }) => {
+    if (p !== 1 && p !== 2) fail(`p is ${p}, not 1 or 2`);
+    const norm = b.op(p === 1 ? "ReduceL1" : "ReduceL2", [x!, b.ints([axis])], { keepdims: 1 });
+    // Where all is 0, it stays so.
+    const isZero = b.op("Equal", [norm, b.scalar(x!.dtype, 0)]);
+    return [b.op("Div", [x!, b.op("Where", [isZero, b.scalar(x!.dtype, 1), norm])])];
+  },
+});
+
+/** The sum over neighbouring channels is the mean of a pool along them, times its size. */
+const LRN = defineExpansion({
+  name: "LRN",
+  summary: "x / (bias + alpha / size * sum of squares over `size` neighbouring channels)^beta.",
+  inputs: ["X"],
+  attributes: {
+    alpha: attribute.float(1e-4),
+    beta: attribute.float(0.75),
+    bias: attribute.float(1),
+    size: attribute.required("int"),
+  },
+  versions: [1, 13].map((since) => ({ since })),
+  expand: (b, [x], { attributes: { alpha, beta, bias, size }, fail }) => {
+    if (x!.rank < 2) fail(`takes 2 dims or more, not ${x!.rank}`, "E_SHAPE");
+    if (size < 1) fail(`size ${size} is not positive`);
+    const shape = b.op("Shape", [x!]);
+    const [, channels] = x!.shape;
+    if (!isStatic(channels!)) return fail("the number of channels must be known", "E_UNSUPPORTED");
+    const rows = b.op("Reshape", [b.op("Mul", [x!, x!]), b.ints([0, 1, channels, -1])]);
+    const [before, after] = [Math.floor((size - 1) / 2), Math.ceil((size - 1) / 2)];
+    const means = b.op("AveragePool", [rows], {
+      kernel_shape: [size, 1],
+      pads: [before, 0, after, 0],
+      count_include_pad: 1,
+    });
+    const scaled = b.op("Mul", [b.op("Reshape", [means, shape]), b.scalar(x!.dtype, alpha)]);
+    const base = b.op("Add", [scaled, b.scalar(x!.dtype, bias)]);
+    return [b.op("Div", [x!, b.op("Pow", [base, b.scalar(x!.dtype, beta)])])];
+  },
+});
+
 export const meanNormalizationOperators: readonly Operator[] = [
   InstanceNormalization,
   LayerNormalization,
   RMSNormalization,
   GroupNormalization,
   MeanVarianceNormalization,
+  LpNormalization,
+  LRN,
 ];

@@ -130,6 +130,8 @@ export interface OperatorVersion {
   readonly since: number;
   /** The attributes of this version, where they differ from the current ones. */
   readonly attributes?: AttributeSchema;
+  /** The inputs of this version, where they differ from the current ones. */
+  readonly inputs?: readonly string[];
   /** Rewrites a node of this version to current operators; absent where the node is current as it stands. */
   readonly upgrade?: (b: GraphBuilder, inputs: (Value | null)[], view: ImportedNode) => Value[];
 }
@@ -143,13 +145,19 @@ export interface ImportedNode<S extends AttributeSchema = AttributeSchema> {
   fail(reason: string, code?: "E_MODEL" | "E_SHAPE" | "E_UNSUPPORTED", hint?: string): never;
 }
 
-/** An old version with attributes of its own, typed for its rewrite to current operators. */
+/** An old version with attributes (and inputs) of its own, typed for its rewrite to current operators. */
 export function oldVersion<const S extends AttributeSchema>(
   since: number,
   attributes: S,
   upgrade: (b: GraphBuilder, inputs: (Value | null)[], view: ImportedNode<S>) => Value[],
+  inputs?: readonly string[],
 ): OperatorVersion {
-  return { since, attributes, upgrade } as unknown as OperatorVersion;
+  return {
+    since,
+    attributes,
+    upgrade,
+    ...(inputs !== undefined && { inputs }),
+  } as unknown as OperatorVersion;
 }
 
 export interface OperatorFacets<S extends AttributeSchema> {

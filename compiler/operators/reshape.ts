@@ -149,9 +149,12 @@ const Reshape = reshaping({
   inputs: ["data", "shape"],
   attributes: reshapeAttributes,
   versions: [
-    oldVersion(1, { shape: attribute.required("ints") }, (b, [x], { attributes }) => [
-      b.op("Reshape", [x!, b.ints(attributes.shape)]),
-    ]),
+    oldVersion(
+      1,
+      { shape: attribute.required("ints") },
+      (b, [x], { attributes }) => [b.op("Reshape", [x!, b.ints(attributes.shape)])],
+      ["data"],
+    ),
     ...[5, 13, 14, 19, 21, 23, 24, 25],
   ],
   shape: reshapedShape,
@@ -188,6 +191,7 @@ const axesAttribute = (name: string, since: number): OperatorVersion =>
     (b: GraphBuilder, [x], { attributes: { axes } }) => [
       b.op(name, [x!, axes === undefined ? null : b.ints(axes)]),
     ],
+    ["data"],
   );
 
 const Squeeze = reshaping({

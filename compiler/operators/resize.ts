@@ -126,9 +126,12 @@ const Resize = defineOperator({
   inputs: ["X", "roi?", "scales?", "sizes?"],
   attributes: resizeAttributes,
   versions: [
-    oldVersion(10, { mode: resizeAttributes.mode }, (b, [x, scales], { attributes: { mode } }) => [
-      b.op("Resize", [x!, null, scales!], upsampling(mode)),
-    ]),
+    oldVersion(
+      10,
+      { mode: resizeAttributes.mode },
+      (b, [x, scales], { attributes: { mode } }) => [b.op("Resize", [x!, null, scales!], upsampling(mode))],
+      ["X", "scales"],
+    ),
     { since: 11, attributes: attributes11 },
     { since: 13, attributes: attributes11 },
     ...newest,
@@ -189,6 +192,7 @@ const Upsample = defineExpansion({
         const values = encodeElements("float32", [scales.length], scales);
         return [b.op("Resize", [x!, null, b.constant(values)], upsampling(mode))];
       },
+      ["X"],
     ),
     { since: 9 },
     { since: 10 },

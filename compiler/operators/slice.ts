@@ -99,6 +99,7 @@ const Slice = defineOperator({
       (b, [x], { attributes: { starts, ends, axes } }) => [
         b.op("Slice", [x!, b.ints(starts), b.ints(ends), axes === undefined ? null : b.ints(axes)]),
       ],
+      ["data"],
     ),
     ...[10, 11, 13].map((since) => ({ since })),
   ],

@@ -137,6 +137,19 @@ describe("versions", () => {
     );
   });
 
+  test("inputs that are missing, or too many, are errors of every version", async () => {
+    const add = (inputs: string[], opset: number): ModelSpec => ({
+      ...relu,
+      opset,
+      nodes: [{ op: "Add", inputs, outputs: ["y"] }],
+    });
+    await expectError(() => importSpec(add(["x"], 13)), "E_MODEL", /input 1 \(B\) is missing/);
+    await expectError(() => importSpec(add(["", "x"], 6)), "E_MODEL", /input 0 \(A\) is missing/);
+    await expectError(() => importSpec(add(["x", "x", "x"], 13)), "E_MODEL", /has 3 inputs, not 2/);
+    const sum = { ...relu, nodes: [{ op: "Sum", inputs: ["x", "", "x"], outputs: ["y"] }] };
+    await expectError(() => importSpec(sum), "E_MODEL", /input 1 is left out/);
+  });
+
   test("an opset before the operator's first is unsupported", async () => {
     const node = { op: "Sign", inputs: ["x"], outputs: ["y"] };
     await expectError(
