@@ -86,7 +86,11 @@ class KernelEmitter {
     return this.builder.store(instruction, { offset, align }, address!, stored!);
   }
 
-  /** A loop that tests at its end. The test before it is left out where there is a first pass for certain. */
+  /**
+   * A loop that tests at its end; the test before it is left out where there is a first pass for certain. V8 moves what
+   * does not change out of a loop only where the body is passed on every way through it: with the test at the start,
+   * exp took 1.6 times as long (Node 20).
+   */
   private loop({ variable, start, end, step, body }: For): Expression[] {
     const { builder } = this;
     const counter = this.localOf(variable);

@@ -32,7 +32,7 @@ export interface EmittedModule {
 
 const PAGE_BYTES = 65536;
 
-/** V8 keeps code that is larger in its slowest tier. */
+/** Optimising compilers take time and memory that grow faster than the function. */
 const MAX_KERNEL_BYTES = 100 * 1024;
 
 /** Calls in one function of `run`. */
@@ -77,12 +77,15 @@ function emitCode(
   return builder.binary();
 }
 
-/** Names of the functions: those of the kernels in characters that the text format takes, made distinct. */
+/** A name in characters that the text format takes. */
+export const wasmName = (name: string): string => name.replace(/[^A-Za-z0-9_.$-]/g, "_") || "kernel";
+
+/** Names of the functions: those of the kernels, made distinct. */
 export function kernelNames(kernels: readonly Kernel[]): Map<Kernel, string> {
   const taken = new Set(["run"]);
   const names = new Map<Kernel, string>();
   for (const kernel of kernels) {
-    const base = kernel.name.replace(/[^A-Za-z0-9_.$-]/g, "_") || "kernel";
+    const base = wasmName(kernel.name);
     let name = base;
     for (let count = 2; taken.has(name); count++) name = `${base}.${count}`;
     taken.add(name);

@@ -5,7 +5,7 @@ import { KilnError } from "../diagnostics.js";
 import type { Kernel } from "../loop/ir.js";
 import { ModuleBuilder, type WasmFeatures } from "./builder.js";
 import { emitKernel } from "./emit.js";
-import { kernelNames } from "./module.js";
+import { kernelNames, wasmName } from "./module.js";
 import type { OptimizationLevel } from "./passes.js";
 
 /** The text of one kernel's function, optimised as it would be in a module. */
@@ -23,10 +23,10 @@ export function kernelWat(
   return functionWat(builder.binary(), name);
 }
 
-/** The text of the function with this name in the module's name section. */
+/** The text of the function of this name, or of the kernel of this name where that is distinct. */
 export async function functionWat(wasm: Uint8Array, name: string): Promise<string> {
   const text = await moduleWat(wasm);
-  const start = text.indexOf(`\n  (func $${name} `);
+  const start = text.indexOf(`\n  (func $${wasmName(name)} `);
   if (start < 0) throw new KilnError("E_INPUT", `the module has no function "${name}"`);
   const end = text.indexOf("\n  (", start + 1);
   return text.slice(start + 1, end < 0 ? undefined : end);

@@ -187,3 +187,36 @@ describe("shared expressions", () => {
     expectSame(b.finish(), [ramp(8)]);
   });
 });
+
+describe("constants", () => {
+  /** exp-like work: several vector constants, in a loop in a loop and after the inner one. */
+  function polynomial(): Kernel {
+    const b = new KernelBuilder("polynomial");
+    const x = b.buffer("x", "float32", "read", 64);
+    const y = b.buffer("y", "float32", "readwrite", 64);
+    b.for("i", 0, 4, (i) => {
+      b.for(
+        "j",
+        0,
+        16,
+        (j) => {
+          const at = add(mul(i, 16), j);
+          const value = b.load(x, at, 4);
+          b.store(y, at, op("add", op("mul", op("add", op("mul", value, 0.25), 0.5), value), 0.25));
+        },
+        { step: 4 },
+      );
+      const first = b.load(y, mul(i, 16), 4);
+      b.store(y, mul(i, 16), op("sub", first, 7));
+    });
+    return b.finish();
+  }
+
+  test("of inner loops are made before the outermost, others where they are used", async () => {
+    for (const optimize of levels) expectSame(polynomial(), [ramp(64), ramp(64)], { optimize });
+    const wat = await kernelWat(polynomial(), simd);
+    const [before, inside] = [wat.slice(0, wat.indexOf("(loop")), wat.slice(wat.indexOf("(loop"))];
+    expect(before.match(/v128\.const/g)).toHaveLength(2);
+    expect(inside.match(/v128\.const/g)).toHaveLength(1);
+  });
+});

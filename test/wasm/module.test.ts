@@ -150,6 +150,7 @@ describe("a module", () => {
     for (const name of ["run", "run.2", "a_b", "a_b.2"]) {
       expect(await functionWat(wasm, name)).toContain(`(func $${name} `);
     }
+    expect(await functionWat(wasm, "a/b")).toContain("(func $a_b ");
     await expect(functionWat(wasm, "other")).rejects.toThrow("no function");
   });
 
