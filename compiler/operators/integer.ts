@@ -3,7 +3,7 @@
 import type { DType } from "../ir/dtype.js";
 import { dtypes } from "../ir/dtype.js";
 import { type Operand, op, select } from "../loop/builder.js";
-import { type Expr, type OpName, registerTypes } from "../loop/ir.js";
+import type { Expr, OpName } from "../loop/ir.js";
 
 export const isFloat = (dtype: DType): boolean => dtypes[dtype].kind === "float";
 export const isUnsigned = (dtype: DType): boolean =>
