@@ -134,20 +134,31 @@ export function nodesOf(expr: Expr, seen: Set<Expr> = new Set()): Expr[] {
 }
 
 const noVariables: ReadonlySet<Variable> = new Set();
-const freeOf = new WeakMap<Expr, ReadonlySet<Variable>>();
+/** For operations and loads; leaves are looked up by their variable, of which there are fewer. */
+const freeOf = new WeakMap<Expr | Variable, ReadonlySet<Variable>>();
 
 /** The variables that an expression reads, those that hold pointers included. */
 export function variablesOf(expr: Expr): ReadonlySet<Variable> {
   if (expr.kind === "constant" || expr.kind === "address") return noVariables;
+  if (expr.kind === "variable") return only(expr.variable);
   let free = freeOf.get(expr);
   if (free === undefined) {
-    const own = expr.kind === "variable" ? expr.variable : expr.kind === "load" ? expr.pointer : undefined;
+    const pointer = expr.kind === "load" ? expr.pointer : undefined;
     free = childrenOf(expr)
       .map(variablesOf)
-      .reduce(union, own === undefined ? noVariables : new Set([own]));
+      .reduce(union, pointer === undefined ? noVariables : only(pointer));
     freeOf.set(expr, free);
   }
   return free;
+}
+
+function only(variable: Variable): ReadonlySet<Variable> {
+  let single = freeOf.get(variable);
+  if (single === undefined) {
+    single = new Set([variable]);
+    freeOf.set(variable, single);
+  }
+  return single;
 }
 
 /** One of the sets itself where it holds the other: most nodes read no more than their largest operand. */
@@ -158,6 +169,8 @@ function union(a: ReadonlySet<Variable>, b: ReadonlySet<Variable>): ReadonlySet<
 }
 
 export function dependsOn(expr: Expr, variables: ReadonlySet<Variable>): boolean {
+  if (expr.kind === "constant") return false;
+  if (expr.kind === "variable") return variables.has(expr.variable);
   for (const variable of variablesOf(expr)) if (variables.has(variable)) return true;
   return false;
 }

@@ -26,6 +26,7 @@ type Block = readonly Statement[];
 export const split: LoopPass = {
   name: "split",
   run(kernel) {
+    if (!exprsIn(kernel.body).some(isDivision)) return kernel;
     const body = splitLoops(kernel.body, new Names(kernel));
     // The quotients and remainders of the new variables disappear, and may leave others to be split by.
     return body === kernel.body ? kernel : split.run(simplify.run({ ...kernel, body }));
@@ -73,10 +74,13 @@ function splitLoop(loop: For, names: Names): For {
   return { ...loop, variable: quotient, end: i32Constant(extent / divisor), mode: outerMode, body: [inner] };
 }
 
+const isDivision = (expr: Expr): expr is Expr & { kind: "op" } =>
+  expr.kind === "op" && /^(div|rem)_[su]$/.test(expr.op);
+
 /** The smallest constant that the variable is divided by; infinity where there is none. */
 function smallestDivisor(body: Block, variable: Variable): number {
   const divisors = exprsIn(body).map((expr: Expr): number => {
-    if (expr.kind !== "op" || !/^(div|rem)_[su]$/.test(expr.op)) return Number.POSITIVE_INFINITY;
+    if (!isDivision(expr)) return Number.POSITIVE_INFINITY;
     const [dividend, divisor] = [expr.args[0]!, constantIndex(expr.args[1]!)];
     const divides = dividend.kind === "variable" && dividend.variable === variable;
     return divides && divisor !== undefined && divisor > 1 ? divisor : Number.POSITIVE_INFINITY;

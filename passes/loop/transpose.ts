@@ -77,9 +77,11 @@ class Transposing {
   }
 
   private nestOf(outer: For): Nest | null {
+    const last = outer.body.at(-1);
+    if (last?.kind !== "for" || last.mode !== "vectorize") return null;
     const body = inlineIndexLets(outer.body, new Set([outer.variable]));
     const loop = body[0];
-    if (body.length !== 1 || loop?.kind !== "for" || loop.mode !== "vectorize") return null;
+    if (body.length !== 1 || loop?.kind !== "for") return null;
     if (outer.mode === "unroll" || ![outer, loop].every((each) => this.isLongEnough(each))) return null;
     if (dependsOn(loop.end, new Set([outer.variable]))) return null;
     const inner = { ...loop, body: inlineIndexLets(loop.body, new Set([outer.variable, loop.variable])) };
