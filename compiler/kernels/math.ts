@@ -159,7 +159,16 @@ export function log1p(x: Expr): Expr {
   return select(op("eq", rounded, 0), x, scaled);
 }
 
-/** ln(1 + e^x). Error 2.4 ulp; 2. */
+/** ln(1 + e^x) as max(x, 0) + ln(1 + e^-|x|). Error 2.4 ulp; 2. */
 export function softplus(x: Expr): Expr {
-  return op("add", op("max", x, 0), log1p(expNonPositive(op("neg", op("abs", x)))));
+  const e = expNonPositive(op("neg", op("abs", x)));
+  return op("add", op("max", x, 0), isDouble(x) ? log1p(e) : log1pOfFraction(e));
+}
+
+/** ln(1 + x) for x from 0 to 1: 2 artanh s with s = x / (x + 2), by a polynomial of degree 9 in s. */
+function log1pOfFraction(x: Expr): Expr {
+  const s = op("div", x, op("add", x, 2));
+  const z = op("mul", s, s);
+  const tail = polynomial(z, [0.666664131, 0.400216992, 0.279991394, 0.280244657]);
+  return op("fma", op("mul", z, s), tail, op("add", s, s));
 }
