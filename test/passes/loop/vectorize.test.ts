@@ -241,6 +241,21 @@ describe("vectorize", () => {
     expect(countKernel(kernel)).toMatchObject({ stores: 0, vectorLoads: 3, vectorStores: 6 });
   });
 
+  it("passes over NaN where the scalar loop does, and keeps it where that does", () => {
+    const text = `kernel @k(x: read f32[48], y: write f32[2]) {
+      var over: f32 = -5.0
+      var through: f32 = 0.0
+      for v in 0..48 vectorize {
+        let t: f32 = x[v] / x[v] * x[v]
+        over = pmax(over, t)
+        through = max(through, t)
+      }
+      y[0] = over
+      y[1] = through
+    }`;
+    expect(textAfter(vectorize, text)).toContain("pmax(over.1");
+  });
+
   it("keeps the sign of a sum of negative zeros", () => {
     const text = `kernel @k(x: read f32[16], y: write f32[1]) {
       var sum: f32 = -0.0
