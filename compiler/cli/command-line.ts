@@ -2,6 +2,7 @@
 
 import { Command, CommanderError, Option } from "commander";
 import { EXIT } from "./action.js";
+import { addBenchCommand } from "./bench.js";
 import { addCheckCommand } from "./check.js";
 import { addCompileCommand } from "./compile.js";
 import { EXIT_USAGE } from "./failure.js";
@@ -74,6 +75,7 @@ const commands: readonly ((program: Command, io: Io) => void)[] = [
   addCompileCommand,
   addRunCommand,
   addInspectCommand,
+  addBenchCommand,
   addCheckCommand,
   addOpsCommand,
 ];
