@@ -1,6 +1,7 @@
 /** Building graphs from operators by name, types inferred as nodes are added. */
 
 import { KilnError } from "../diagnostics.js";
+import { isStatic, printDim } from "../ir/dim.js";
 import type { DType } from "../ir/dtype.js";
 import {
   type Attributes,
@@ -22,9 +23,11 @@ export function inferNode(operator: Operator, node: Node): void {
   const view = viewNode(operator, node);
   const types = operator.infer(view);
   node.outputs.forEach((output, i) => {
-    const type = types[i];
-    if (type === undefined) view.fail(`has no output ${i}`);
-    else output.type = output.type.layout === undefined ? type : { ...type, layout: output.type.layout };
+    const type = types[i] ?? view.fail(`has no output ${i}`);
+    const isShape = type.shape.every((dim) => !isStatic(dim) || (Number.isInteger(dim) && dim >= 0));
+    if (!isShape)
+      view.fail(`its result would have the shape [${type.shape.map(printDim).join(", ")}]`, "E_SHAPE");
+    output.type = output.type.layout === undefined ? type : { ...type, layout: output.type.layout };
   });
   const first = node.outputs[0];
   if (operator.elements !== undefined && first !== undefined) first.elements = operator.elements(view);

@@ -32,7 +32,7 @@ const ConstantOfShape = injective({
   inputs: ["input"],
   attributes: fillAttributes,
   versions: [9, 20, 21, 23, 24, 25],
-  infer: (context) => [{ dtype: fillValue(context).dtype, shape: context.requireElements(0) }],
+  infer: (context) => [{ dtype: fillValue(context).dtype, shape: context.requireIntegers(0) }],
   elements: (context) => {
     const { dtype, data } = fillValue(context);
     const { shape } = context.node.outputs[0]!;

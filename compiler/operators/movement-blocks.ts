@@ -7,7 +7,7 @@ import { attribute, elementsOf, type NodeView, type Operator, oldVersion } from 
 
 /** How often each axis is repeated. */
 function repeatsOf(context: NodeView): number[] {
-  const repeats = context.requireElements(1).map((count) => {
+  const repeats = context.requireIntegers(1).map((count) => {
     if (!isStatic(count) || count < 0) context.fail("repeats by a number that is not known", "E_UNSUPPORTED");
     return count as number;
   });

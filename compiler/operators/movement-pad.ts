@@ -23,11 +23,11 @@ type PadView = NodeView<typeof padAttributes>;
 /** Elements put before (and after) those of each axis. */
 function amounts(context: PadView): { before: number; after: number }[] {
   const { rank } = context.input(0);
-  const pads = context.requireElements(1).map((amount) => {
+  const pads = context.requireIntegers(1).map((amount) => {
     if (!isStatic(amount)) context.fail("pads by a number that is not known", "E_UNSUPPORTED");
     return amount as number;
   });
-  const given = context.optional(3) === null ? null : context.requireElements(3).map(Number);
+  const given = context.optional(3) === null ? null : context.requireIntegers(3).map(Number);
   const axes = given?.map((axis) => normaliseAxes([axis], rank, context)[0]!);
   const count = axes?.length ?? rank;
   if (pads.length !== 2 * count) context.fail(`has ${pads.length} pads for ${count} axes`, "E_SHAPE");

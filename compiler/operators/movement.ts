@@ -105,7 +105,7 @@ const Expand = defineOperator({
   versions: everySince(8, 13),
   infer: (context) => {
     const { dtype, shape } = context.input(0);
-    return [{ dtype, shape: broadcastShapes([shape, context.requireElements(1)], context) }];
+    return [{ dtype, shape: broadcastShapes([shape, context.requireIntegers(1)], context) }];
   },
   view: (context, input) => {
     const { shape } = context.node.outputs[0]!;

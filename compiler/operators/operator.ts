@@ -87,6 +87,8 @@ export interface NodeView<S extends AttributeSchema = AttributeSchema> {
   elements(i: number): readonly Dim[] | null;
   /** As `elements`, but an error naming the input where they are not known at compile time. */
   requireElements(i: number): readonly Dim[];
+  /** The same of an input that must hold integers: shapes, axes, amounts. */
+  requireIntegers(i: number): readonly Dim[];
   /** Raises an error that names the node. */
   fail(reason: string, code?: "E_MODEL" | "E_SHAPE" | "E_UNSUPPORTED", hint?: string): never;
 }
@@ -257,6 +259,11 @@ export function viewNode(operator: Operator, node: Node): NodeView {
         "E_UNSUPPORTED",
         "fold it before exporting, or bind the dims it is computed from",
       ),
+    requireIntegers: (i) => {
+      const { dtype } = view.input(i);
+      if (!/^u?int/.test(dtype)) fail(`input ${operator.inputs[i] ?? i} holds ${dtype}, not integers`);
+      return view.requireElements(i);
+    },
     fail,
   };
   return view;

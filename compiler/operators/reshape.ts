@@ -118,7 +118,7 @@ const reshapeAttributes = { allowzero: attribute.int(0) } as const;
 /** The wanted shape: 0 keeps the input's dim (unless `allowzero`), and one -1 takes what is left. */
 function reshapedShape(context: NodeView<typeof reshapeAttributes>): Dim[] {
   const { shape } = context.input(0);
-  const wanted = context.requireElements(1);
+  const wanted = context.requireIntegers(1);
   if (context.input(1).rank !== 1)
     context.fail(`shape has ${context.input(1).rank} dims, not one`, "E_SHAPE");
   const text = `[${wanted.map(printDim).join(", ")}]`;
@@ -178,7 +178,7 @@ const Flatten = reshaping({
 /** Axes that the second input names. */
 const axesOf = (context: NodeView, rank: number): number[] =>
   normaliseAxes(
-    context.requireElements(1).map((axis) => Number(axis)),
+    context.requireIntegers(1).map((axis) => Number(axis)),
     rank,
     context,
   );
@@ -218,7 +218,7 @@ const Unsqueeze = reshaping({
   versions: [axesAttribute("Unsqueeze", 1), axesAttribute("Unsqueeze", 11), 13, 21, 23, 24, 25],
   shape: (context) => {
     const kept = [...context.input(0).shape];
-    const rank = kept.length + context.requireElements(1).length;
+    const rank = kept.length + context.requireIntegers(1).length;
     const axes = axesOf(context, rank);
     return Array.from({ length: rank }, (_, axis) => (axes.includes(axis) ? 1 : kept.shift()!));
   },

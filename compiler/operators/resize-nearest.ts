@@ -6,7 +6,8 @@ import type { ResizedAxis } from "./resize-plan.js";
 
 /** The index in the input that is nearest to element `index` of the result. */
 export function nearestIndex(index: Expr, axis: ResizedAxis, round: (place: number) => number): Expr {
-  const { from, to, place, slope, start } = axis;
+  const { from, to, place } = axis;
+  if (to > LONGEST) return roundedIndex(index, axis, round);
   const wanted = Array.from({ length: to }, (_, i) => Math.min(Math.max(round(place(i)), 0), from - 1));
   if (wanted.every((one) => one === wanted[0])) return i32Constant(wanted[0] ?? 0);
   const line = integerLine(wanted, from, ratiosOf(axis));
@@ -15,7 +16,18 @@ export function nearestIndex(index: Expr, axis: ResizedAxis, round: (place: numb
     const nearest = div(add(mul(index, numerator), offset), denominator);
     return passesEnd ? minIndex(nearest, from - 1) : nearest;
   }
-  // Ratios that are not those of small numbers; ties are then no matter of exactness.
+  return roundedIndex(index, axis, round);
+}
+
+/** Axes up to this length are looked at element by element. */
+const LONGEST = 2 ** 20;
+
+/** For ratios that are not those of small numbers; ties are then no matter of exactness. */
+function roundedIndex(
+  index: Expr,
+  { from, slope, start }: ResizedAxis,
+  round: (place: number) => number,
+): Expr {
   const exact = op("add", op("mul", op("i32_to_f64_s", index), slope), start);
   return minIndex(maxIndex(op("f64_to_i32_s", roundExpr(exact, round)), 0), from - 1);
 }

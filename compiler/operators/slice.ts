@@ -35,13 +35,13 @@ interface Range {
   readonly count: Dim;
 }
 
-type SliceView = Pick<NodeView, "fail" | "requireElements" | "optional" | "input">;
+type SliceView = Pick<NodeView, "fail" | "requireIntegers" | "optional" | "input">;
 
 /** The range of every axis, those that are not sliced included. */
 function rangesOf(context: SliceView): Range[] {
   const { shape, rank } = context.input(0);
-  const [starts, ends] = [context.requireElements(1), context.requireElements(2)];
-  const given = (i: number) => (context.optional(i) === null ? null : context.requireElements(i).map(Number));
+  const [starts, ends] = [context.requireIntegers(1), context.requireIntegers(2)];
+  const given = (i: number) => (context.optional(i) === null ? null : context.requireIntegers(i).map(Number));
   const axes = (given(3) ?? starts.map((_, i) => i)).map((axis) => normaliseAxes([axis], rank, context)[0]!);
   const steps = given(4) ?? starts.map(() => 1);
   if (ends.length !== starts.length || axes.length !== starts.length || steps.length !== starts.length) {
@@ -146,7 +146,7 @@ function split(b: GraphBuilder, x: Value, sizes: readonly number[] | null, view:
   const dim = x.shape[axis]!;
   const parts = sizes ?? equalParts(dim, view);
   const total = parts.reduce((sum, size) => sum + size, 0);
-  if (isStatic(dim) && total !== dim) {
+  if (sizes !== null && isStatic(dim) && total !== dim) {
     view.fail(`parts of [${parts}] do not make up ${dim} elements on axis ${axis}`, "E_SHAPE");
   }
   let end = 0;
@@ -159,14 +159,16 @@ function split(b: GraphBuilder, x: Value, sizes: readonly number[] | null, view:
 
 type SplitNode = ImportedNode<{ axis: { kind: "int"; optional: false; default: number } }>;
 
-/** As many equal parts as there are outputs; the last one may be smaller. */
+/** Equal parts, of which the last one may be smaller; those that are outputs, which are all unless some are left out. */
 function equalParts(dim: Dim, view: SplitNode): number[] {
   const count = (view.attributes as { num_outputs?: number }).num_outputs ?? view.outputCount;
   if (!isStatic(dim))
     view.fail(`splits a dim of ${printDim(dim)} elements into ${count} equal parts`, "E_UNSUPPORTED");
   if (count < 1) view.fail(`splits into ${count} parts`);
   const size = Math.ceil(dim / count);
-  return Array.from({ length: count }, (_, i) => Math.max(0, Math.min(size, dim - i * size)));
+  return Array.from({ length: Math.min(count, view.outputCount) }, (_, i) =>
+    Math.max(0, Math.min(size, dim - i * size)),
+  );
 }
 
 /** The size of each part from an input. */

@@ -138,6 +138,18 @@ const refusals: readonly (readonly [title: string, node: NodeCase, code: ErrorCo
     /antialias/,
   ],
   [
+    "a shape of no integers",
+    { op: "Reshape", inputs: [matrix, [6]], constant: [1] },
+    "E_MODEL",
+    /input shape holds float32/,
+  ],
+  [
+    "a shape below nothing",
+    { op: "Expand", inputs: [matrix, ints(-2, 2, 3)], constant: [1] },
+    "E_SHAPE",
+    /shape \[-2, 2, 3\]/,
+  ],
+  [
     "training",
     {
       op: "BatchNormalization",
