@@ -183,6 +183,11 @@ export class ModuleBuilder implements Disposable {
     return this.module.block(null, statements);
   }
 
+  /** A value that is computed after some statements. */
+  value(before: readonly Expression[], value: Expression, type: ValueType): Expression {
+    return this.module.block(null, [...before, value], typeOf(type));
+  }
+
   if(condition: Expression, whenTrue: Expression, whenFalse?: Expression): Expression {
     return this.module.if(condition, whenTrue, whenFalse);
   }

@@ -7,12 +7,13 @@
 
 import { invariant } from "../diagnostics.js";
 import type { Buffer, Expr, For, Kernel, Statement, Store, Variable } from "../loop/ir.js";
-import { statementsIn } from "../loop/rewrite.js";
 import { isNonNegative } from "./address.js";
 import type { Expression, ModuleBuilder, ValueType } from "./builder.js";
-import { type Node, Nodes, type VectorNode } from "./nodes.js";
+import { LoopConstants } from "./constants.js";
+import { Nodes } from "./nodes.js";
 import { valueTypeOf } from "./ops.js";
 import { Selector } from "./select.js";
+import { TreeBuilder } from "./trees.js";
 
 /** Adds the kernel's function to the module. */
 export function emitKernel(builder: ModuleBuilder, kernel: Kernel, name: string): void {
@@ -82,7 +83,7 @@ class KernelEmitter {
   private store(store: Store): Expression {
     const selector = this.selector();
     const { instruction, offset, align, pointer, value } = selector.store(store);
-    const [address, stored] = new StatementEmitter(this.builder, this, this.constants).emit([pointer, value]);
+    const [address, stored] = new TreeBuilder(this.builder, this, this.constants).emit([pointer, value]);
     return this.builder.store(instruction, { offset, align }, address!, stored!);
   }
 
@@ -123,9 +124,7 @@ class KernelEmitter {
 
   private evaluate(exprs: readonly Expr[]): Expression[] {
     const selector = this.selector();
-    return new StatementEmitter(this.builder, this, this.constants).emit(
-      exprs.map((expr) => selector.node(expr)),
-    );
+    return new TreeBuilder(this.builder, this, this.constants).emit(exprs.map((expr) => selector.node(expr)));
   }
 
   /** Chooses the instructions of one statement. */
@@ -153,109 +152,5 @@ class KernelEmitter {
   newLocal(type: ValueType): number {
     this.locals.push(type);
     return this.params.length + this.locals.length - 1;
-  }
-}
-
-interface Locals {
-  newLocal(type: ValueType): number;
-}
-
-/**
- * Vector constants of innermost loops, which are computed before the outermost loop around: an engine that makes them
- * again in each pass needs three instructions for one, and the turboshaft of V8 12 does (exp: 1.7 times the time).
- */
-class LoopConstants {
-  private depth = 0;
-  private isInnermost = false;
-  private readonly kept = new Map<string, { local: number; bytes: readonly number[] }>();
-
-  constructor(
-    private readonly builder: ModuleBuilder,
-    private readonly locals: Locals,
-  ) {}
-
-  /** Enters a loop. The result leaves it, and gives what must be executed before it. */
-  enter(body: readonly Statement[]): () => Expression[] {
-    this.depth++;
-    this.isInnermost = ![...statementsIn(body)].some(({ kind }) => kind === "for");
-    return () => {
-      this.depth--;
-      this.isInnermost = false;
-      if (this.depth > 0) return [];
-      const sets = [...this.kept.values()].map(({ local, bytes }) =>
-        this.builder.set(local, this.builder.v128(bytes)),
-      );
-      this.kept.clear();
-      return sets;
-    };
-  }
-
-  /** Whether the node will be read from a local. */
-  keeps({ kind }: Node): boolean {
-    return kind === "vector" && this.isInnermost;
-  }
-
-  vector({ bytes }: VectorNode): Expression {
-    if (!this.isInnermost) return this.builder.v128(bytes);
-    const key = bytes.join();
-    let constant = this.kept.get(key);
-    if (constant === undefined) {
-      constant = { local: this.locals.newLocal("v128"), bytes };
-      this.kept.set(key, constant);
-    }
-    return this.builder.get(constant.local, "v128");
-  }
-}
-
-/** Turns the nodes of one statement into expressions. */
-class StatementEmitter {
-  private readonly uses = new Map<Node, number>();
-  private readonly kept = new Map<Node, number>();
-
-  constructor(
-    private readonly builder: ModuleBuilder,
-    private readonly locals: Locals,
-    private readonly constants: LoopConstants,
-  ) {}
-
-  /** Expressions of nodes that are evaluated one after the other. */
-  emit(roots: readonly Node[]): Expression[] {
-    for (const root of roots) this.count(root);
-    return roots.map((root) => this.expression(root));
-  }
-
-  private count(node: Node): void {
-    const uses = this.uses.get(node) ?? 0;
-    this.uses.set(node, uses + 1);
-    if (uses === 0) for (const arg of node.args) this.count(arg);
-  }
-
-  private expression(node: Node): Expression {
-    const kept = this.kept.get(node);
-    if (kept !== undefined) return this.builder.get(kept, node.type);
-    const value = this.compute(node);
-    const isCheap = node.kind === "local" || node.kind === "constant" || this.constants.keeps(node);
-    if (isCheap || this.uses.get(node)! < 2) return value;
-    const local = this.locals.newLocal(node.type);
-    this.kept.set(node, local);
-    return this.builder.tee(local, value, node.type);
-  }
-
-  private compute(node: Node): Expression {
-    const { builder } = this;
-    switch (node.kind) {
-      case "local":
-        return builder.get(node.local, node.type);
-      case "constant":
-        return builder.constant(node.type, node.value);
-      case "vector":
-        return this.constants.vector(node);
-      case "load":
-        return builder.load(node.name, node, this.expression(node.args[0]!));
-      case "pure": {
-        const args = node.args.map((arg) => this.expression(arg));
-        return builder.pure(node.name, [...args, ...node.immediates]);
-      }
-    }
   }
 }

@@ -17,6 +17,7 @@ import { decodeBfloat16, decodeFloat16, encodeBfloat16, encodeFloat16 } from "./
 import { isHalf, loadTransfer, storeTransfer } from "./memory.js";
 import type { Node, Nodes } from "./nodes.js";
 import { operationNode, valueTypeOf } from "./ops.js";
+import { postOrder } from "./post-order.js";
 
 /** What the selector must know of the function around. */
 export interface Surroundings {
@@ -46,12 +47,13 @@ export class Selector {
   ) {}
 
   node(expr: Expr): Node {
-    let node = this.done.get(expr);
-    if (node === undefined) {
-      node = this.select(expr);
-      this.done.set(expr, node);
+    const known = this.done.get(expr);
+    if (known !== undefined) return known;
+    // Operands come first, so that deep expressions need no deep recursion.
+    for (const part of postOrder([expr], (each) => (this.done.has(each) ? [] : operandsOf(each)))) {
+      if (!this.done.has(part)) this.done.set(part, this.select(part));
     }
-    return node;
+    return this.done.get(expr)!;
   }
 
   store(store: Store): SelectedStore {
@@ -120,6 +122,9 @@ export class Selector {
     return { pointer: address, offset: immediate };
   }
 }
+
+/** Indices are not among them: they become addresses with their constants taken out. */
+const operandsOf = (expr: Expr): readonly Expr[] => (expr.kind === "op" ? expr.args : []);
 
 const decoders = { float16: decodeFloat16, bfloat16: decodeBfloat16 };
 const encoders = { float16: encodeFloat16, bfloat16: encodeBfloat16 };

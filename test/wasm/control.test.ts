@@ -11,7 +11,7 @@ import {
 } from "../../compiler/loop/builder.js";
 import { f32x4, type Kernel, type LoopMode } from "../../compiler/loop/ir.js";
 import { kernelWat } from "../../compiler/wasm/wat.js";
-import { expectSame, simd } from "./harness.js";
+import { expectSame, kernelModule, simd } from "./harness.js";
 
 const ramp = (count: number): Float32Array => Float32Array.from({ length: count }, (_, i) => i * 0.75 - 3);
 const levels = [0, 1, 2, 3, "s"] as const;
@@ -176,6 +176,26 @@ describe("shared expressions", () => {
     const wat = await kernelWat(kernel, simd, 0);
     expect(wat.match(/f32x4\.sqrt/g)).toHaveLength(1);
     expect(wat.match(/v128\.load/g)).toHaveLength(1);
+  });
+
+  test("may be of any depth", () => {
+    const b = new KernelBuilder("deep");
+    const y = b.buffer("y", "float32", "readwrite", 2);
+    let [sum, twice] = [b.load(y, 0), b.load(y, 0)];
+    for (let i = 0; i < 5000; i++) {
+      sum = op("add", sum, 1);
+      twice = op("sub", sum, twice);
+    }
+    b.store(y, 1, op("add", twice, sum));
+    for (const optimize of [0, 3] as const) {
+      const module = new WebAssembly.Module(kernelModule(b.finish(), 1, optimize));
+      const exports = new WebAssembly.Instance(module).exports as {
+        memory: WebAssembly.Memory;
+        kernel(y: number): void;
+      };
+      exports.kernel(16);
+      expect(new Float32Array(exports.memory.buffer, 16, 2)[1]).toBe(2500 + 5000);
+    }
   });
 
   test("zeros of both signs are different constants", () => {
