@@ -2,7 +2,7 @@
 
 import { KilnError } from "../diagnostics.js";
 import { isStatic, printDim } from "../ir/dim.js";
-import type { DType } from "../ir/dtype.js";
+import { type DType, dtypes } from "../ir/dtype.js";
 import {
   type Attributes,
   constantValue,
@@ -96,6 +96,10 @@ export class GraphBuilder {
   }
 
   scalar(dtype: DType, value: number): Value {
+    if (dtypes[dtype].kind !== "float" && !Number.isInteger(value)) {
+      const [node] = this.origin.source;
+      throw new KilnError("E_MODEL", `${value} is no ${dtype}`, node === undefined ? {} : { node });
+    }
     return this.constant(encodeElements(dtype, [], [value]));
   }
 

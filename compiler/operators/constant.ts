@@ -1,7 +1,16 @@
 /** Tensors made of a shape and a few numbers. `Constant` itself is the importer's. */
 
-import { ceilDivDims, type Dim, isStatic, maxDims, staticDim, subtractDims } from "../ir/dim.js";
+import {
+  ceilDivDims,
+  type Dim,
+  isStatic,
+  maxDims,
+  productOfDims,
+  staticDim,
+  subtractDims,
+} from "../ir/dim.js";
 import { type DType, dtypeFromOnnx, dtypes } from "../ir/dtype.js";
+import { printType } from "../ir/graph.js";
 import { elementCount, type TensorData, tensor, tensorOf } from "../ir/tensor.js";
 import { add, constant, op, select } from "../loop/builder.js";
 import { type Expr, registerTypes } from "../loop/ir.js";
@@ -79,9 +88,16 @@ const EyeLike = injective({
 const numberConstant = (dtype: DType, value: number): Expr =>
   constant({ scalar: registerTypes[dtype], lanes: 1 }, value);
 
+/** The one element of an input that must be known. */
+function oneElement(context: NodeView, i: number): Dim {
+  const elements = context.requireElements(i);
+  if (elements.length !== 1) context.fail(`input ${i} has ${elements.length} elements, not one`, "E_SHAPE");
+  return elements[0]!;
+}
+
 /** The number of steps from start to limit. */
 function stepsOf(context: NodeView): Dim {
-  const [start, limit, delta] = [0, 1, 2].map((i) => context.requireElements(i)[0]!) as [Dim, Dim, Dim];
+  const [start, limit, delta] = [0, 1, 2].map((i) => oneElement(context, i)) as [Dim, Dim, Dim];
   if (delta === 0) context.fail("delta is 0");
   if (isStatic(start) && isStatic(limit) && isStatic(delta)) {
     return Math.max(Math.ceil((limit - start) / delta), 0);
@@ -100,11 +116,19 @@ const Range = injective({
   infer: (context) => {
     const { dtype } = context.input(0);
     if (!numeric.includes(dtype)) context.fail(`does not take ${dtype}`, "E_UNSUPPORTED");
+    if (context.input(1).dtype !== dtype || context.input(2).dtype !== dtype) {
+      context.fail("start, limit and delta differ in type");
+    }
     return [{ dtype, shape: [stepsOf(context)] }];
   },
   injective: (context, [index]) => {
     const { dtype } = context.input(0);
-    const [start, delta] = [context.load(0, []), context.load(2, [])];
+    const [start, delta] = [0, 2].map((i) =>
+      context.load(
+        i,
+        context.input(i).shape.map(() => context.dim(0)),
+      ),
+    ) as [Expr, Expr];
     return op("add", start, op("mul", convertElement(index!, "int32", widened(dtype)), delta));
   },
 });
@@ -122,6 +146,10 @@ const Trilu = injective({
   infer: (context) => {
     const { dtype, shape, rank } = context.input(0);
     if (rank < 2) context.fail(`takes 2 dims or more, not ${rank}`, "E_SHAPE");
+    const k = context.optional(1);
+    if (k !== null && (k.dtype !== "int64" || productOfDims(k.shape) !== 1)) {
+      context.fail(`k is ${printType(k.type)}, not one int64`);
+    }
     return [{ dtype, shape }];
   },
   injective: (context, indices) => {
@@ -158,9 +186,13 @@ const OneHot = injective({
   attributes: oneHotAttributes,
   versions: [9, 11],
   infer: (context) => {
+    const { type, dtype } = context.input(2);
+    if (type.shape.length !== 1 || type.shape[0] !== 2) {
+      context.fail(`values are ${printType(type)}, not a pair`, "E_SHAPE");
+    }
     const shape: Dim[] = [...context.input(0).shape];
-    shape.splice(oneHotAxis(context), 0, context.requireElements(1)[0]!);
-    return [{ dtype: context.input(2).dtype, shape }];
+    shape.splice(oneHotAxis(context), 0, oneElement(context, 1));
+    return [{ dtype, shape }];
   },
   injective: (context, indices) => {
     const axis = oneHotAxis(context);

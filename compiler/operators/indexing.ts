@@ -17,6 +17,8 @@ const indexTypes: readonly DType[] = ["int32", "int64"];
 function checkIndices(context: NodeView, input: number, dims: readonly Dim[]): void {
   const indices = context.input(input);
   if (!indexTypes.includes(indices.dtype)) context.fail(`does not take indices of ${indices.dtype}`);
+  const isEmpty = indices.shape.includes(0);
+  if (!isEmpty && dims.includes(0)) context.fail("has indices for a dim of no elements", "E_SHAPE");
   if (indices.constant === null) return;
   // The last dim of several holds one index for each axis.
   const outside = Array.from(decodeElements(indices.constant), (index, i): [number, Dim] => [
@@ -148,6 +150,12 @@ const GatherND = injective({
     const { dtype, shape } = context.input(0);
     const { batch_dims: batch } = context.attributes;
     const size = tupleSize(context);
+    const ofIndices = context.input(1).shape;
+    const differs = shape.slice(0, batch).findIndex((dim, axis) => {
+      const other = ofIndices[axis]!;
+      return isStatic(dim) && isStatic(other) && dim !== other;
+    });
+    if (differs >= 0) context.fail(`data and indices differ on axis ${differs} of the batch`, "E_SHAPE");
     checkIndices(context, 1, shape.slice(batch, batch + size));
     return [{ dtype, shape: [...context.input(1).shape.slice(0, -1), ...shape.slice(batch + size)] }];
   },
