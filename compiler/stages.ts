@@ -7,8 +7,8 @@ import type { LoopPass } from "../passes/loop/pass.js";
 import { loopPasses } from "../passes/loop/pipeline.js";
 import { graphPipeline } from "../passes/pipeline.js";
 import { KilnError } from "./diagnostics.js";
-import { dimSymbols } from "./ir/dim.js";
-import type { Graph, Value } from "./ir/graph.js";
+import { type Dim, dimSymbols, isStatic, printDim } from "./ir/dim.js";
+import type { Graph } from "./ir/graph.js";
 import { printGraph } from "./ir/print.js";
 import { verifyGraph } from "./ir/verify.js";
 import type { Kernel } from "./loop/ir.js";
@@ -19,6 +19,7 @@ import { verifyProgram } from "./loop/verify.js";
 import { lowerGraph } from "./lowering/lower.js";
 import { decodeModel } from "./onnx/decode.js";
 import { importModel } from "./onnx/import.js";
+import { type InputSizes, inputTypes } from "./onnx/import-inputs.js";
 import type { OnnxModel } from "./onnx/model.js";
 import { findOperator } from "./operators/index.js";
 import { type CompileOptions, type PassEvent, withDefaultLimits } from "./options.js";
@@ -39,14 +40,11 @@ export class Pipeline {
       limits,
       ...(options.externalData !== undefined && { externalData: options.externalData }),
     });
-    const graph = importModel(model, {
-      dims: fixedDims(options),
-      inputShapes: options.inputShapes ?? {},
-      limits,
-    });
+    const sizes = { dims: fixedDims(options), inputShapes: options.inputShapes ?? {} };
+    requireFixedInputs(model, sizes);
+    const graph = importModel(model, { ...sizes, limits });
     this.finish("import", started, graph.nodes.length, "", () => printGraph(graph));
     if (options.verify) this.verify(graph, "import");
-    requireStatic(graph);
     return graph;
   }
 
@@ -131,16 +129,23 @@ export function fixedDims(options: Pick<CompileOptions, "dims">): Record<string,
   );
 }
 
-/** This version compiles fixed shapes: every dim that is still unknown is named in one error. */
-function requireStatic(graph: Graph): void {
-  const open = graph.inputs.filter((input) => input.shape.some((dim) => typeof dim !== "number"));
+/**
+ * This version compiles fixed shapes: every dim that is still unknown is named in one error. Asked before the import,
+ * since operators that need to know a dim would be refused for it one by one.
+ */
+function requireFixedInputs(model: OnnxModel, sizes: InputSizes): void {
+  const { inputs } = model.graph;
+  const open = inputTypes(inputs, sizes).flatMap((input, i) => {
+    const shape = "type" in input ? input.type.shape : [];
+    return shape.every(isStatic) ? [] : [{ name: inputs[i]!.name, shape }];
+  });
   if (open.length === 0) return;
-  const shapes = open.map((input) => `  "${input.name}": [${input.shape.map(String).join(", ")}]`);
-  const symbols = new Set(open.flatMap((input) => input.shape.flatMap((dim) => [...dimSymbols(dim)])));
+  const shapes = open.map(({ name, shape }) => `  "${name}": [${shape.map(printDim).join(", ")}]`);
+  const symbols = new Set(open.flatMap(({ shape }) => shape.flatMap((dim) => [...dimSymbols(dim)])));
   throw new KilnError("E_SHAPE", `input shapes are not fixed:\n${shapes.join("\n")}`, {
     hint: `give ${[...symbols].map((name) => `--dim "${name}=N"`).join(" ")}, or ${open.map(exampleShape).join(" ")}`,
   });
 }
 
-const exampleShape = (input: Value): string =>
-  `--input-shape "${input.name}:${input.shape.map((dim) => (typeof dim === "number" ? dim : "N")).join("x")}"`;
+const exampleShape = ({ name, shape }: { name: string; shape: readonly Dim[] }): string =>
+  `--input-shape "${name}:${shape.map((dim) => (isStatic(dim) ? dim : "N")).join("x")}"`;
