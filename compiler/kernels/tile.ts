@@ -3,8 +3,9 @@
  * registers while the reduction runs.
  *
  * V8 has 15 vector registers on x86-64 (it keeps one for itself). 6 x 8 takes 12 for accumulators, two for weights and
- * one for the broadcast element, and so needs fused multiply-add; where the product takes a register of its own, 6 rows
- * spill and run at 24 GFLOP/s where 5 rows run at 37 (Node 24, one core that does 46 with 6 x 8 fused).
+ * one for the broadcast element, and so needs fused multiply-add. Where the product takes a register of its own, and
+ * Node 20 moves all loads of a step to its start, a tile is safe when rows * vectors + rows + vectors + 1 <= 15: four
+ * rows run at 33 GFLOP/s on Node 20 and 38 on Node 24, five at 20 to 31 and 40, six at 24 (one core that does 47 fused).
  * Fewer than eight accumulators cannot hide the latency of the multiply-add, so rows are shared out evenly instead of
  * leaving a thin last tile.
  */
@@ -58,8 +59,8 @@ export function splitEvenly(
 
 /** How many rows a tile takes where it has this many columns, so that accumulators fill the registers. */
 export function rowsFor(columns: number, fused: boolean): number {
-  if (columns <= 4) return 8;
-  if (columns <= 8) return fused ? 6 : 5;
+  if (columns <= 4) return fused ? 8 : 6;
+  if (columns <= 8) return fused ? 6 : 4;
   return columns <= 12 ? 3 : 2;
 }
 
