@@ -8,7 +8,8 @@ import { dtypes } from "../ir/dtype.js";
 import { type EvaluationOptions, type Lane, type LaneFunction, laneFunction } from "./evaluate.js";
 import { elementAccess, shuffler } from "./interpret-memory.js";
 import type { Access, Buffer, Expr, Kernel, Load, Statement, Store, Variable } from "./ir.js";
-import { operandsOf, sharedNodes } from "./print.js";
+import { sharedNodes } from "./print.js";
+import { operandsOf } from "./rewrite.js";
 
 export interface KernelArguments {
   /** A linear memory image. */

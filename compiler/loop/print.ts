@@ -16,6 +16,7 @@ import {
 } from "./ir.js";
 import { COMPARISON_LEVEL, infix, literalType, printConstant, printName } from "./notation.js";
 import { type Call, kernelsOf, type Program, type ProgramBuffer } from "./program.js";
+import { operandsOf } from "./rewrite.js";
 
 type Op = Expr & { kind: "op" };
 
@@ -120,20 +121,6 @@ function printBare(statement: Statement, bindings: Bindings): string {
     }
     case "if":
       return `if ${printExpr(statement.condition, bindings, undefined)} {`;
-  }
-}
-
-/** The expressions that a statement computes itself, in the order in which they are printed. */
-export function operandsOf(statement: Statement): Expr[] {
-  switch (statement.kind) {
-    case "for":
-      return [statement.start, statement.end];
-    case "store":
-      return [statement.index, statement.value];
-    case "if":
-      return [statement.condition];
-    default:
-      return [statement.value];
   }
 }
 

@@ -17,7 +17,8 @@ import {
   sameType,
   type Variable,
 } from "./ir.js";
-import { operandsOf, printHead } from "./print.js";
+import { printHead } from "./print.js";
+import { operandsOf } from "./rewrite.js";
 import { IndexRanges, type Reached } from "./verify-bounds.js";
 import { isRegisterType, isScalar, isValueOf, opProblem } from "./verify-types.js";
 
