@@ -1,0 +1,29 @@
+/** Results are compared as ONNX's own runner does: type, shape, and values within a tolerance. */
+
+import { dtypes } from "../../compiler/ir/dtype.js";
+import type { TensorData } from "../../compiler/ir/tensor.js";
+import { decodeElements } from "../../compiler/operators/numbers.js";
+
+const relative = 1e-3;
+const absolute = 1e-7;
+
+/** What is wrong with the result, or null. Floats are within the tolerance, NaN is NaN, all else is exact. */
+export function difference(actual: TensorData, expected: TensorData): string | null {
+  const type = ({ dtype, dims }: TensorData) => `${dtype}[${dims}]`;
+  if (type(actual) !== type(expected)) return `is ${type(actual)}, not ${type(expected)}`;
+  const isFloat = dtypes[expected.dtype].kind === "float";
+  const [a, b] = isFloat
+    ? [decodeElements(actual), decodeElements(expected)]
+    : [actual.data as ArrayLike<number | bigint>, expected.data as ArrayLike<number | bigint>];
+  for (let i = 0; i < b.length; i++) {
+    if (isFloat ? !isClose(Number(a[i]), Number(b[i])) : a[i] !== b[i]) {
+      return `element ${i} is ${a[i]}, not ${b[i]}`;
+    }
+  }
+  return null;
+}
+
+function isClose(actual: number, expected: number): boolean {
+  if (actual === expected || (Number.isNaN(actual) && Number.isNaN(expected))) return true;
+  return Math.abs(actual - expected) <= absolute + relative * Math.abs(expected);
+}

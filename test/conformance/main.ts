@@ -1,0 +1,54 @@
+/** `npm run conformance -- DIR [--json FILE]`: ONNX's backend tests through the compiler and the runtime. */
+
+import { writeFileSync } from "node:fs";
+import { Command } from "commander";
+import { casesOf } from "./cases.js";
+import { type Outcome, runCase } from "./run.js";
+import { unsupported } from "./unsupported.js";
+
+interface Options {
+  json?: string;
+  dynamic?: boolean;
+  filter?: string;
+  verbose?: boolean;
+}
+
+type Verdict = Outcome & { readonly verdict: "passed" | "failed" | "skipped" };
+
+/** A case that is listed must be refused: neither a pass nor a wrong result keeps the list true. */
+function judge(outcome: Outcome): Verdict {
+  const listed = unsupported.get(outcome.name);
+  if (listed === undefined) return { ...outcome, verdict: outcome.status === "passed" ? "passed" : "failed" };
+  if (outcome.status === "refused") return { ...outcome, verdict: "skipped", reason: listed };
+  const reason = outcome.status === "passed" ? "passes, but is listed as unsupported" : outcome.reason;
+  return { name: outcome.name, status: outcome.status, verdict: "failed", reason: reason ?? "" };
+}
+
+async function run(directory: string, options: Options): Promise<void> {
+  const pattern = new RegExp(options.filter ?? "");
+  const verdicts: Verdict[] = [];
+  const isTerminal = process.stderr.isTTY;
+  for (const one of casesOf(directory)) {
+    if (!pattern.test(one.name)) continue;
+    if (isTerminal) process.stderr.write(`\r\x1b[K${verdicts.length} ${one.name}`);
+    const verdict = judge(await runCase(one, options.dynamic ?? false));
+    verdicts.push(verdict);
+    if (isTerminal) process.stderr.write("\r\x1b[K");
+    if (verdict.verdict === "failed") console.log(`FAILED ${verdict.name}: ${verdict.reason}`);
+    else if (options.verbose) console.log(`${verdict.verdict} ${verdict.name}`);
+  }
+  const count = (which: Verdict["verdict"]) => verdicts.filter(({ verdict }) => verdict === which).length;
+  if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify(verdicts, null, 2)}\n`);
+  console.log(`${count("passed")} passed, ${count("failed")} failed, ${count("skipped")} skipped`);
+  process.exitCode = count("failed") > 0 ? 1 : 0;
+}
+
+await new Command("conformance")
+  .description("Runs ONNX's backend tests: every model is compiled with default options, run, and compared.")
+  .argument("<directory>", "folder of NAME/model.onnx and NAME/test_data_set_N/*.pb")
+  .option("--json <file>", "write every outcome to a file")
+  .option("--dynamic", "leave the dims of all inputs open")
+  .option("--filter <pattern>", "run the cases whose names match")
+  .option("--verbose", "print the cases that pass, too")
+  .action(run)
+  .parseAsync();
