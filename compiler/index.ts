@@ -1,12 +1,18 @@
 /** The compiler: ONNX bytes in, a WebAssembly module, its loader and a report out. */
 
-import { type MemoryPlan, planMemory } from "../passes/memory/plan.js";
-import { ABI_VERSION, encodeMetadata, type ModelMetadata, type TensorBinding } from "../runtime/metadata.js";
-import { KilnError } from "./diagnostics.js";
-import { staticDim } from "./ir/dim.js";
+import { type MemoryPlan, planMemory, type SymbolBounds } from "../passes/memory/plan.js";
+import {
+  ABI_VERSION,
+  encodeMetadata,
+  type ModelMetadata,
+  type RunErrorInfo,
+  type TensorBinding,
+} from "../runtime/metadata.js";
+import { invariant, KilnError } from "./diagnostics.js";
+import { type Dim, dimSymbols, equalDims, isStatic, printDim, symbolDim } from "./ir/dim.js";
 import type { Graph, Value } from "./ir/graph.js";
 import { generateLoader } from "./loader.js";
-import { kernelsOf, type Program, type ProgramBuffer } from "./loop/program.js";
+import { callsOf, kernelsOf, type Program, type ProgramBuffer, type RunError } from "./loop/program.js";
 import {
   type Artifact,
   type CompileOptions,
@@ -38,17 +44,20 @@ export async function compile(model: Uint8Array, options: CompileOptions = {}): 
   const importedNodes = imported.nodes.length;
   const graph = pipeline.runGraphPasses(imported);
   const program = pipeline.runLoopPasses(pipeline.lower(graph));
-  const plan = planMemory(program);
+  const plan = planMemory(program, symbolBounds(options));
   checkMemory(plan, options);
   const weights = weightImage(plan);
   const metadata = describe(graph, program, plan, await sha256(weights), features, options);
   const emitted = emitModule({
     program,
-    addresses: plan.addresses,
-    memoryBytes: plan.memoryBytes,
+    plan,
+    memoryLimit: withDefaultLimits(options.limits).memoryBytes,
     features,
     optimize: options.optimize ?? 3,
-    metadata: encodeMetadata(metadata),
+    metadata: (errors) => {
+      metadata.errors = errors.map(describeError);
+      return encodeMetadata(metadata);
+    },
     embed: metadata.weights.embedded ? plan.constants : [],
   });
   const loader = generateLoader(metadata, `${metadata.name}.wasm`);
@@ -109,13 +118,21 @@ function describe(
   features: Features,
   options: CompileOptions,
 ): ModelMetadata {
-  const bind = (value: Value, buffer: ProgramBuffer): TensorBinding => ({
-    name: value.name,
-    type: value.dtype,
-    dims: value.shape.map((dim) => staticDim(dim, `a dim of "${value.name}"`)),
-    address: plan.addresses.get(buffer)!,
-    byteLength: buffer.byteLength,
-  });
+  const { dynamic } = plan;
+  const bind = ({ name, dtype, shape }: Value, buffer: ProgramBuffer): TensorBinding => {
+    const described = { name, type: dtype };
+    const address = plan.addresses.get(buffer);
+    if (address !== undefined) {
+      return { ...described, dims: shape as number[], address, byteLength: buffer.byteLength as number };
+    }
+    invariant(dynamic !== null, `${buffer.name} has no address`);
+    const cells = shape.map((dim) => (isStatic(dim) ? null : dynamic.cellAddress(dim)));
+    return {
+      ...described,
+      dims: shape.map((dim) => (isStatic(dim) ? dim : textOf(dim))),
+      cells: { address: dynamic.addressCell(buffer), dims: cells },
+    };
+  };
   return {
     abi: ABI_VERSION,
     producer,
@@ -129,9 +146,34 @@ function describe(
       sha256: weightsHash,
     },
     arena: plan.arena,
+    symbols: (dynamic?.inputSymbols ?? []).map((name) => ({
+      name,
+      cell: dynamic!.symbolAddress(name),
+      min: 0,
+      max: 2 ** 31 - 1,
+      ...symbolBounds(options).get(name),
+    })),
+    errors: [],
     states: [],
   };
 }
+
+/** The name of a symbol as the model has it, or the expression. */
+function textOf(dim: Dim): string {
+  const [name, ...others] = dimSymbols(dim);
+  return name !== undefined && others.length === 0 && equalDims(dim, symbolDim(name)) ? name : printDim(dim);
+}
+
+const describeError = ({ message, source }: RunError): RunErrorInfo => ({
+  message,
+  ...(source[0] !== undefined && { node: source[0] }),
+});
+
+/** The dims that the options give bounds for. */
+const symbolBounds = ({ dims = {} }: CompileOptions): SymbolBounds =>
+  new Map(
+    Object.entries(dims).flatMap(([name, dim]) => (typeof dim === "number" ? [] : [[name, dim] as const])),
+  );
 
 function report(
   pipeline: Pipeline,
@@ -143,7 +185,7 @@ function report(
   return {
     ...totals,
     passes: pipeline.timings,
-    flops: program.calls.reduce((sum, call) => sum + call.flops, 0),
+    flops: callsOf(program).reduce((sum, call) => sum + call.flops, 0),
     codeBytes: emitted.codeBytes,
     weightBytes: plan.weights.byteLength,
     arenaBytes: plan.arena.byteLength,
@@ -151,7 +193,7 @@ function report(
     memoryBytes: plan.memoryBytes,
     kernels: kernelsOf(program).map(({ name }) => ({
       name,
-      calls: program.calls.filter((call) => call.kernel.name === name).length,
+      calls: callsOf(program).filter((call) => call.kernel.name === name).length,
       codeBytes: emitted.kernelBytes.get(name) ?? 0,
     })),
   };

@@ -23,7 +23,7 @@ export interface PassEvent {
 }
 
 export interface CompileOptions {
-  /** Symbolic dimensions: their value. Bounds are for a later version. */
+  /** Symbolic dimensions: their value, or bounds of one that stays open. */
   dims?: Record<string, number | { min: number; max: number }>;
   /** Shapes by input name; they override those of the model. */
   inputShapes?: Record<string, readonly number[]>;

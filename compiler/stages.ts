@@ -6,20 +6,17 @@ import type { GraphPass, PassContext } from "../passes/graph/pass.js";
 import type { LoopPass } from "../passes/loop/pass.js";
 import { loopPasses } from "../passes/loop/pipeline.js";
 import { graphPipeline } from "../passes/pipeline.js";
-import { KilnError } from "./diagnostics.js";
-import { type Dim, dimSymbols, isStatic, printDim } from "./ir/dim.js";
 import type { Graph } from "./ir/graph.js";
 import { printGraph } from "./ir/print.js";
 import { verifyGraph } from "./ir/verify.js";
 import type { Kernel } from "./loop/ir.js";
 import { printProgram } from "./loop/print.js";
-import type { Program } from "./loop/program.js";
+import { callsOf, mapCalls, type Program } from "./loop/program.js";
 import { shareKernels } from "./loop/share.js";
 import { verifyProgram } from "./loop/verify.js";
 import { lowerGraph } from "./lowering/lower.js";
 import { decodeModel } from "./onnx/decode.js";
 import { importModel } from "./onnx/import.js";
-import { type InputSizes, inputTypes } from "./onnx/import-inputs.js";
 import type { OnnxModel } from "./onnx/model.js";
 import { findOperator } from "./operators/index.js";
 import { type CompileOptions, type PassEvent, withDefaultLimits } from "./options.js";
@@ -40,8 +37,7 @@ export class Pipeline {
       limits,
       ...(options.externalData !== undefined && { externalData: options.externalData }),
     });
-    const sizes = { dims: fixedDims(options), inputShapes: options.inputShapes ?? {} };
-    requireFixedInputs(model, sizes);
+    const sizes = { dims: options.dims ?? {}, inputShapes: options.inputShapes ?? {} };
     const graph = importModel(model, { ...sizes, limits });
     this.finish("import", started, graph.nodes.length, "", () => printGraph(graph));
     if (options.verify) this.verify(graph, "import");
@@ -63,7 +59,7 @@ export class Pipeline {
     const program = shareKernels(
       lowerGraph(graph, { fusedMultiplyAdd: this.options.features?.relaxedSimd === true }),
     );
-    this.finish("lower", started, program.calls.length, before, () => printProgram(program));
+    this.finish("lower", started, callsOf(program).length, before, () => printProgram(program));
     if (this.options.verify) verifyProgram(program);
     return program;
   }
@@ -85,14 +81,13 @@ export class Pipeline {
   private runLoopPass(pass: LoopPass, program: Program): Program {
     const started = this.begin(pass.name);
     const done = new Map<Kernel, Kernel>();
-    const calls = program.calls.map((call) => {
+    const after = mapCalls(program, (call) => {
       const kernel = done.get(call.kernel) ?? pass.run(call.kernel);
       done.set(call.kernel, kernel);
       return { ...call, kernel };
     });
-    const after = { ...program, calls };
     const before = this.options.onPass === undefined ? "" : printProgram(program);
-    this.finish(pass.name, started, calls.length, before, () => printProgram(after));
+    this.finish(pass.name, started, callsOf(after).length, before, () => printProgram(after));
     if (this.options.verify) verifyProgram(after);
     return after;
   }
@@ -117,35 +112,3 @@ export class Pipeline {
     this.options.onPass(event);
   }
 }
-
-export function fixedDims(options: Pick<CompileOptions, "dims">): Record<string, number> {
-  return Object.fromEntries(
-    Object.entries(options.dims ?? {}).map(([name, value]) => {
-      if (typeof value === "number") return [name, value];
-      throw new KilnError("E_UNSUPPORTED", `dim "${name}" has bounds; this version needs a number`, {
-        hint: `--dim "${name}=${value.max}"`,
-      });
-    }),
-  );
-}
-
-/**
- * This version compiles fixed shapes: every dim that is still unknown is named in one error. Asked before the import,
- * since operators that need to know a dim would be refused for it one by one.
- */
-function requireFixedInputs(model: OnnxModel, sizes: InputSizes): void {
-  const { inputs } = model.graph;
-  const open = inputTypes(inputs, sizes).flatMap((input, i) => {
-    const shape = "type" in input ? input.type.shape : [];
-    return shape.every(isStatic) ? [] : [{ name: inputs[i]!.name, shape }];
-  });
-  if (open.length === 0) return;
-  const shapes = open.map(({ name, shape }) => `  "${name}": [${shape.map(printDim).join(", ")}]`);
-  const symbols = new Set(open.flatMap(({ shape }) => shape.flatMap((dim) => [...dimSymbols(dim)])));
-  throw new KilnError("E_SHAPE", `input shapes are not fixed:\n${shapes.join("\n")}`, {
-    hint: `give ${[...symbols].map((name) => `--dim "${name}=N"`).join(" ")}, or ${open.map(exampleShape).join(" ")}`,
-  });
-}
-
-const exampleShape = ({ name, shape }: { name: string; shape: readonly Dim[] }): string =>
-  `--input-shape "${name}:${shape.map((dim) => (isStatic(dim) ? dim : "N")).join("x")}"`;

@@ -5,6 +5,7 @@ export type RuntimeErrorCode =
   | "E_LOAD" // the module or its weights cannot be read, compiled or instantiated
   | "E_WEIGHTS" // split weights are not given, of the wrong size or of the wrong hash
   | "E_FEED" // a feed or tensor has the wrong name, type, shape or length
+  | "E_RUN" // the run failed for its inputs: an index out of range, a size that does not fit, too little memory
   | "E_TRAP" // the compiled code trapped during a run
   | "E_DISPOSED"; // the model was used after dispose()
 

@@ -9,7 +9,7 @@ import { KilnRuntimeError } from "./errors.js";
 export type { TensorType } from "./elements.js";
 
 /** ABI version that this package writes and reads. */
-export const ABI_VERSION = 1;
+export const ABI_VERSION = 2;
 
 /** Name of the custom section that holds the metadata. */
 export const METADATA_SECTION = "kiln";
@@ -20,11 +20,33 @@ interface MemoryRange {
   byteLength: number;
 }
 
-/** A tensor at a fixed place in linear memory. A string among the dims names a symbolic one (no ABI 1 module has any). */
-export interface TensorBinding extends MemoryRange {
+/**
+ * A tensor in linear memory: at a fixed place, or at one that the module tells through cells (int32 in memory), where
+ * its dims may be strings: of an input they name symbols, of an output they are expressions of them.
+ */
+export type TensorBinding = FixedBinding | DynamicBinding;
+
+interface Described {
   name: string;
   type: TensorType;
+}
+
+export interface FixedBinding extends Described, MemoryRange {
+  dims: number[];
+}
+
+export interface DynamicBinding extends Described {
   dims: (number | string)[];
+  /** Addresses of the cells that hold the tensor's address and its dims; null for dims that are numbers. */
+  cells: { address: number; dims: (number | null)[] };
+}
+
+/** A symbol of the inputs' dims: the host writes its value to the cell before it calls `prepare`. */
+export interface SymbolBinding {
+  name: string;
+  cell: number;
+  min: number;
+  max: number;
 }
 
 export interface WeightsBinding extends MemoryRange {
@@ -32,6 +54,13 @@ export interface WeightsBinding extends MemoryRange {
   embedded: boolean;
   /** Lower-case hexadecimal digest of the weights as they lie in memory. */
   sha256: string;
+}
+
+/** Something that can only be found wrong while the model runs. */
+export interface RunErrorInfo {
+  message: string;
+  /** Name of the node, where it is one's. */
+  node?: string;
 }
 
 export interface ModelMetadata {
@@ -45,8 +74,13 @@ export interface ModelMetadata {
   inputs: TensorBinding[];
   outputs: TensorBinding[];
   weights: WeightsBinding;
+  /** Working memory; of a module with symbols it begins there and grows as it is needed. */
   arena: MemoryRange;
-  /** Tensors that live across runs; empty in ABI 1. */
+  /** Empty where all shapes are fixed: then there is no `prepare` either. */
+  symbols: SymbolBinding[];
+  /** What the numbers that `run` and `prepare` return mean, from 1 on. */
+  errors: RunErrorInfo[];
+  /** Tensors that live across runs. */
   states: TensorBinding[];
 }
 
@@ -65,14 +99,23 @@ export function decodeMetadata(payload: BufferSource): ModelMetadata {
         "use the onnx-kiln that compiled it, or compile it again",
     );
   }
-  const { name, features, inputs, outputs, weights, arena } = metadata;
+  const { name, features, inputs, outputs, weights, arena, symbols, errors } = metadata;
   expect(typeof name === "string", "name");
   expect(Array.isArray(features) && features.every((feature) => typeof feature === "string"), "features");
   expect(isRange(weights) && typeof weights.embedded === "boolean", "weights");
   expect(isRange(arena), "arena");
   expect(Array.isArray(inputs), "inputs");
   expect(Array.isArray(outputs), "outputs");
+  expect(Array.isArray(errors), "errors");
+  expect(
+    Array.isArray(symbols) && symbols.every(({ name, cell }) => typeof name === "string" && isDim(cell)),
+    "symbols",
+  );
   for (const binding of [...inputs, ...outputs]) checkBinding(binding);
+  for (const { dims, name } of inputs) {
+    const isKnown = (dim: number | string) => isDim(dim) || symbols.some((symbol) => symbol.name === dim);
+    expect(dims.every(isKnown), `dims of tensor "${name}"`);
+  }
   return metadata;
 }
 
@@ -90,16 +133,21 @@ function checkBinding(binding: TensorBinding): void {
   const array = arrayTypes.get(binding.type);
   expect(array, `type of tensor "${name}"`);
   expect(Array.isArray(binding.dims), `dims of tensor "${name}"`);
-  const symbol = binding.dims.find((dim) => typeof dim === "string");
-  if (symbol !== undefined) {
-    throw new KilnRuntimeError(
-      "E_ABI",
-      `tensor "${name}" has the dynamic dimension "${symbol}", which this runtime cannot run yet: ` +
-        `compile the model with a value for it (--dim ${symbol}=N)`,
+  const { dims } = binding;
+  expect(
+    dims.every((dim) => isDim(dim) || typeof dim === "string"),
+    `dims of tensor "${name}"`,
+  );
+  if ("cells" in binding) {
+    const cells = [binding.cells?.address, ...(binding.cells?.dims ?? [])];
+    expect(cells.length === dims.length + 1, `cells of tensor "${name}"`);
+    expect(
+      cells.every((cell, i) => isDim(cell) || (i > 0 && isDim(dims[i - 1]))),
+      `cells of tensor "${name}"`,
     );
+    return;
   }
-  expect(binding.dims.every(isDim), `dims of tensor "${name}"`);
-  const bytes = sizeOf(binding.dims as number[]) * array.BYTES_PER_ELEMENT;
+  const bytes = sizeOf(dims as number[]) * array.BYTES_PER_ELEMENT;
   expect(isRange(binding) && binding.byteLength === bytes, `memory of tensor "${name}"`);
 }
 

@@ -1,6 +1,6 @@
 /** A loaded model: checks feeds, copies them in, runs, copies the results out. */
 
-import { arrayTypes, type TypedArray } from "./elements.js";
+import { arrayTypes, isDim, sizeOf, type TypedArray } from "./elements.js";
 import { KilnRuntimeError } from "./errors.js";
 import type { ModelMetadata, TensorBinding } from "./metadata.js";
 import {
@@ -21,7 +21,7 @@ export interface Model<I = Record<string, Feed>, O = Record<string, Tensor>> {
   run(feeds: I): Promise<O>;
   /**
    * Copies the feeds in, runs, and returns fresh copies of the outputs.
-   * Throws E_FEED (before anything is copied), E_TRAP or E_DISPOSED.
+   * Throws E_FEED (before anything is copied), E_RUN (an error that names a node), E_TRAP or E_DISPOSED.
    */
   runSync(feeds: I): O;
   /** Lets go of the instance and its memory; a second call does nothing. */
@@ -32,25 +32,15 @@ export interface Model<I = Record<string, Feed>, O = Record<string, Tensor>> {
 /** The instance as a model. Throws E_ABI where its exports do not fit the metadata. */
 export function createModel(instance: WebAssembly.Instance, metadata: ModelMetadata): Model {
   checkExports(instance, metadata);
-  const { memory, run } = instance.exports as { memory: WebAssembly.Memory; run: () => void };
   const { name, inputs, outputs } = metadata;
-  let entry: (() => void) | undefined = run;
-  let bytes: Uint8Array<ArrayBuffer> | undefined = new Uint8Array(memory.buffer as ArrayBuffer);
+  let session: Session | undefined = new Session(instance, metadata);
 
   function runSync(feeds: Record<string, Feed>): Record<string, Tensor> {
-    if (!entry || !bytes) throw new KilnRuntimeError("E_DISPOSED", `model "${name}" was disposed`);
-    const values = checkFeeds(name, inputs, feeds);
-    for (const [i, value] of values.entries()) write(bytes, inputs[i]!, value);
-    try {
-      entry();
-    } catch (cause) {
-      throw new KilnRuntimeError("E_TRAP", trapMessage(name, cause), cause);
-    }
-    const memoryBytes = bytes;
-    return Object.fromEntries(outputs.map((binding) => [binding.name, read(memoryBytes, binding)]));
+    if (!session) throw new KilnRuntimeError("E_DISPOSED", `model "${name}" was disposed`);
+    return session.run(checkFeeds(metadata, feeds));
   }
   const dispose = () => {
-    entry = bytes = undefined;
+    session = undefined;
   };
   return {
     inputs: inputs.map(info),
@@ -62,13 +52,113 @@ export function createModel(instance: WebAssembly.Instance, metadata: ModelMetad
   };
 }
 
+type Entry = () => number;
+
+/** An instance and what its memory holds. */
+class Session {
+  private readonly memory: WebAssembly.Memory;
+  private readonly entry: Entry;
+  private readonly prepare: Entry;
+  /** Values of the symbols that the module is prepared for. */
+  private prepared = "";
+
+  constructor(
+    instance: WebAssembly.Instance,
+    private readonly metadata: ModelMetadata,
+  ) {
+    const { memory, run, prepare } = instance.exports as {
+      memory: WebAssembly.Memory;
+      run: Entry;
+      prepare: Entry;
+    };
+    this.memory = memory;
+    this.entry = run;
+    this.prepare = prepare;
+  }
+
+  run({ values, symbols }: CheckedFeeds): Record<string, Tensor> {
+    const { inputs, outputs } = this.metadata;
+    this.bind(symbols);
+    for (const [i, value] of values.entries()) this.write(inputs[i]!, value);
+    this.call(this.entry);
+    return Object.fromEntries(outputs.map((binding) => [binding.name, this.read(binding)]));
+  }
+
+  private bind(values: ReadonlyMap<string, number>): void {
+    const { symbols } = this.metadata;
+    const wanted = symbols.map(({ name }) => values.get(name)).join();
+    if (!this.prepare || wanted === this.prepared) return;
+    this.prepared = "";
+    for (const { name, cell } of symbols) this.view().setInt32(cell, values.get(name)!, true);
+    this.call(this.prepare);
+    this.prepared = wanted;
+  }
+
+  private call(entry: Entry): void {
+    const { name, errors } = this.metadata;
+    let number: number;
+    try {
+      number = entry();
+    } catch (cause) {
+      throw new KilnRuntimeError("E_TRAP", trapMessage(name, cause), cause);
+    }
+    if (!number) return;
+    const { node, message } = errors[number - 1] ?? { message: `error ${number}` };
+    throw new KilnRuntimeError("E_RUN", `model "${name}"${node ? `, node "${node}"` : ""}: ${message}`);
+  }
+
+  /** Memory may have grown since the last look. */
+  private view(): DataView {
+    return new DataView(this.memory.buffer);
+  }
+
+  private write(binding: TensorBinding, data: TypedArray): void {
+    const memory = new Uint8Array(this.memory.buffer);
+    const address = this.addressOf(binding);
+    memory.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength), address);
+    if (binding.type === "bool") {
+      // The compiled code relies on 0 and 1.
+      for (let i = address; i < address + data.byteLength; i++) if (memory[i]) memory[i] = 1;
+    }
+  }
+
+  private read(binding: TensorBinding): Tensor {
+    const array = arrayTypes.get(binding.type)!;
+    const cells = "cells" in binding ? binding.cells.dims : [];
+    const dims = binding.dims.map((dim, i) =>
+      typeof dim === "number" ? dim : this.view().getInt32(cells[i]!, true),
+    );
+    const address = this.addressOf(binding);
+    const bytes = sizeOf(dims) * array.BYTES_PER_ELEMENT;
+    return new Tensor(
+      binding.type,
+      new array(this.memory.buffer.slice(address, address + bytes) as ArrayBuffer),
+      dims,
+    );
+  }
+
+  private addressOf(binding: TensorBinding): number {
+    return "cells" in binding ? this.view().getInt32(binding.cells.address, true) : binding.address;
+  }
+}
+
 function checkExports({ exports }: WebAssembly.Instance, metadata: ModelMetadata): void {
-  const { name, inputs, outputs, weights, arena } = metadata;
+  const { name, inputs, outputs, weights, arena, symbols } = metadata;
   const size = (exports.memory as WebAssembly.Memory | undefined)?.buffer?.byteLength;
   if (size === undefined || typeof exports.run !== "function") {
     throw new KilnRuntimeError("E_ABI", `model "${name}" does not export memory and run`);
   }
-  if ([...inputs, ...outputs, weights, arena].some((range) => range.address + range.byteLength > size)) {
+  const isDynamic = [...inputs, ...outputs].some((binding) => "cells" in binding);
+  if (isDynamic && typeof exports.prepare !== "function") {
+    throw new KilnRuntimeError("E_ABI", `model "${name}" does not export prepare`);
+  }
+  const ranges = [...inputs, ...outputs].flatMap((binding) =>
+    "cells" in binding
+      ? [binding.cells.address, ...binding.cells.dims].map((cell) => ({ address: cell ?? 0, byteLength: 4 }))
+      : [binding],
+  );
+  const cells = symbols.map(({ cell }) => ({ address: cell, byteLength: 4 }));
+  if ([...ranges, ...cells, weights, arena].some((range) => range.address + range.byteLength > size)) {
     throw new KilnRuntimeError(
       "E_ABI",
       `model "${name}" places a tensor outside its memory of ${size} bytes`,
@@ -79,12 +169,17 @@ function checkExports({ exports }: WebAssembly.Instance, metadata: ModelMetadata
 const info = ({ name, type, dims }: TensorBinding): TensorInfo =>
   Object.freeze({ name, type, dims: Object.freeze(dims) });
 
-/** Elements of each input, in order. Throws E_FEED for an unknown, missing or unfit feed. */
+interface CheckedFeeds {
+  /** Elements of each input, in order. */
+  values: TypedArray[];
+  symbols: Map<string, number>;
+}
+
+/** Throws E_FEED for an unknown, missing or unfit feed. */
 function checkFeeds(
-  model: string,
-  inputs: readonly TensorBinding[],
+  { name: model, inputs, symbols }: ModelMetadata,
   feeds: Record<string, Feed>,
-): TypedArray[] {
+): CheckedFeeds {
   const known = inputs.map((input) => `"${input.name}"`).join(", ") || "none";
   if (typeof feeds !== "object" || feeds === null) {
     throw new KilnRuntimeError(
@@ -97,18 +192,29 @@ function checkFeeds(
       throw new KilnRuntimeError("E_FEED", `model "${model}" has no input "${name}"; its inputs: ${known}`);
     }
   }
-  return inputs.map((input) => {
+  const bound = new Map<string, number>();
+  const values = inputs.map((input) => {
     if (!Object.hasOwn(feeds, input.name) || feeds[input.name] === undefined) {
       throw new KilnRuntimeError(
         "E_FEED",
         `input "${input.name}" is missing; inputs of "${model}": ${known}`,
       );
     }
-    return checkFeed(input, feeds[input.name]!);
+    return checkFeed(input, feeds[input.name]!, bound);
   });
+  for (const { name, min, max } of symbols) {
+    const value = bound.get(name)!;
+    if (value < min || value > max) {
+      throw new KilnRuntimeError(
+        "E_FEED",
+        `dim "${name}" of "${model}" is ${value}, not within ${min}..${max}`,
+      );
+    }
+  }
+  return { values, symbols: bound };
 }
 
-function checkFeed({ name, type, dims }: TensorBinding, feed: Feed): TypedArray {
+function checkFeed({ name, type, dims }: TensorBinding, feed: Feed, bound: Map<string, number>): TypedArray {
   const what = `input "${name}"`;
   const bare = arrayName(feed) !== "" || typeof feed !== "object" || Array.isArray(feed);
   const value = (bare ? { type, data: feed, dims } : feed) as TensorLike;
@@ -116,24 +222,22 @@ function checkFeed({ name, type, dims }: TensorBinding, feed: Feed): TypedArray 
     throw new KilnRuntimeError("E_FEED", `${what}: expected type ${type}, got ${value.type}`);
   }
   checkData(what, type, value.data);
-  if (`${value.dims}` !== `${dims}`) {
-    throw new KilnRuntimeError("E_FEED", `${what}: expected shape [${dims}], got [${value.dims}]`);
+  if (bare && !dims.every(isDim)) {
+    throw new KilnRuntimeError("E_FEED", `${what}: its shape [${dims}] is open: give a tensor with dims`);
+  }
+  const fits = (size: number, i: number): boolean => {
+    const dim = dims[i]!;
+    if (typeof dim === "number") return size === dim;
+    if (!bound.has(dim)) bound.set(dim, size);
+    return bound.get(dim) === size;
+  };
+  const isList = Array.isArray(value.dims);
+  if (isList ? value.dims.length !== dims.length || !value.dims.every(fits) : `${value.dims}` !== `${dims}`) {
+    const shape = dims.map((dim) => (bound.has(dim as string) ? `${dim}=${bound.get(dim as string)}` : dim));
+    throw new KilnRuntimeError("E_FEED", `${what}: expected shape [${shape}], got [${value.dims}]`);
   }
   checkDims(what, value.dims, value.data);
   return value.data;
-}
-
-function write(memory: Uint8Array, { type, address }: TensorBinding, data: TypedArray): void {
-  memory.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength), address);
-  if (type === "bool") {
-    // The compiled code relies on 0 and 1.
-    for (let i = address; i < address + data.byteLength; i++) if (memory[i]) memory[i] = 1;
-  }
-}
-
-function read(memory: Uint8Array<ArrayBuffer>, { type, dims, address, byteLength }: TensorBinding): Tensor {
-  const { buffer } = memory.slice(address, address + byteLength);
-  return new Tensor(type, new (arrayTypes.get(type)!)(buffer), dims as number[]);
 }
 
 /** Names the model and, where the engine's stack shows it (as V8's does), the function of the module. */

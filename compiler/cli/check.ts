@@ -31,7 +31,7 @@ Examples:
 
 const runCheck: Body<ModelFlags> = async (terminal, [path], flags) => {
   const file = requireOnnx(await readModel(requireModel(path), terminal.io));
-  const { decodeFile, importOptions, openDims } = await import("./decode.js");
+  const { decodeFile, importOptions } = await import("./decode.js");
   const { checkModel } = await import("../onnx/import.js");
   const model = await decodeFile(file, flags);
   const unsupported = checkModel(model, importOptions(flags));
@@ -42,10 +42,6 @@ const runCheck: Body<ModelFlags> = async (terminal, [path], flags) => {
     printUnsupported(unsupported, nodes, terminal);
   } else {
     terminal.print(nodes === 1 ? "the only node is supported" : `all ${nodes} nodes are supported`);
-    const open = openDims(model, importOptions(flags));
-    if (open.length > 0) {
-      terminal.note(`note: to compile it, give ${open.map((name) => `--dim "${name}=N"`).join(" ")}`);
-    }
   }
   return unsupported.length > 0 ? EXIT_FAILED : EXIT_OK;
 };

@@ -6,7 +6,6 @@ import type { ImportOptions } from "../onnx/import.js";
 import { type InputSizes, inputTypes } from "../onnx/import-inputs.js";
 import type { OnnxModel } from "../onnx/model.js";
 import { withDefaultLimits } from "../options.js";
-import { fixedDims } from "../stages.js";
 import type { ModelFlags } from "./compile-flags.js";
 import { externalDataOf, type ModelFile } from "./model-file.js";
 
@@ -16,7 +15,7 @@ export async function decodeFile(file: ModelFile, flags: ModelFlags): Promise<On
 }
 
 export const importOptions = ({ dim = {}, inputShape = {} }: ModelFlags): ImportOptions => ({
-  dims: fixedDims({ dims: dim }),
+  dims: dim,
   inputShapes: inputShape,
   limits: withDefaultLimits(),
 });

@@ -1,7 +1,8 @@
 /** The memory plan as a table: which buffer lies where, from which call to which. */
 
 import type { MemoryPlan } from "../../passes/memory/plan.js";
-import type { Program, ProgramBuffer } from "../loop/program.js";
+import { isStatic } from "../ir/dim.js";
+import { callsOf, type Program, type ProgramBuffer } from "../loop/program.js";
 import type { View } from "./inspect.js";
 import { formatFacts, formatTable, left, right } from "./table.js";
 import type { Colors } from "./terminal.js";
@@ -19,7 +20,7 @@ interface Placed {
 
 export function memoryView(program: Program, plan: MemoryPlan, colors: Colors): View {
   const buffers = placedBuffers(program, plan);
-  const peak = peakOf(buffers, program.calls.length);
+  const peak = peakOf(buffers, callsOf(program).length);
   const { weights, arena, arenaLowerBound, unsharedBytes, memoryBytes } = plan;
   const facts: [string, string][] = [
     ["weights", `${formatBytes(weights.byteLength)} at ${weights.address}`],
@@ -27,7 +28,7 @@ export function memoryView(program: Program, plan: MemoryPlan, colors: Colors): 
     ["lower bound", formatBytes(arenaLowerBound)],
     ["without sharing", formatBytes(unsharedBytes)],
     ["memory", formatBytes(memoryBytes)],
-    ["peak", `call ${peak} of ${program.calls.length}: ${program.calls[peak]?.kernel.name ?? "none"}`],
+    ["peak", `call ${peak} of ${callsOf(program).length}: ${callsOf(program)[peak]?.kernel.name ?? "none"}`],
   ];
   return {
     json: {
@@ -63,9 +64,9 @@ function bufferTable(buffers: readonly Placed[], peak: number, colors: Colors): 
 
 /** By address, and by time where an address is used again. */
 function placedBuffers(program: Program, { addresses }: MemoryPlan): Placed[] {
-  const end = Math.max(0, program.calls.length - 1);
+  const end = Math.max(0, callsOf(program).length - 1);
   const touched = new Map<ProgramBuffer, { first: number; last: number }>();
-  program.calls.forEach(({ args }, at) => {
+  callsOf(program).forEach(({ args }, at) => {
     for (const { buffer } of args) {
       const first = touched.get(buffer)?.first ?? at;
       touched.set(buffer, { first, last: at });
@@ -73,7 +74,8 @@ function placedBuffers(program: Program, { addresses }: MemoryPlan): Placed[] {
   });
   return [...addresses]
     .map(([buffer, address]) => {
-      const { name, kind, byteLength: bytes } = buffer;
+      const { name, kind } = buffer;
+      const bytes = isStatic(buffer.byteLength) ? buffer.byteLength : 0;
       const { first, last } = touched.get(buffer) ?? { first: 0, last: 0 };
       const isResult = program.outputs.includes(buffer);
       const isFeed = kind === "input" || kind === "constant";

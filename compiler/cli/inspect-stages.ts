@@ -2,9 +2,10 @@
 
 import { type MemoryPlan, planMemory } from "../../passes/memory/plan.js";
 import type { Graph } from "../ir/graph.js";
+import { defaultLimits } from "../limits.js";
 import type { Kernel } from "../loop/ir.js";
 import { printKernel } from "../loop/print.js";
-import { kernelsOf, type Program } from "../loop/program.js";
+import { callsOf, kernelsOf, type Program } from "../loop/program.js";
 import type { CompileReport } from "../options.js";
 import { Pipeline } from "../stages.js";
 import type { EmittedModule } from "../wasm/module.js";
@@ -45,7 +46,7 @@ export class Stages {
   async kernels(): Promise<View> {
     const { kernelBytes } = await this.emit();
     const kernels = kernelsOf(this.program).map((kernel) => {
-      const calls = this.program.calls.filter((call) => call.kernel === kernel);
+      const calls = callsOf(this.program).filter((call) => call.kernel === kernel);
       return {
         name: kernel.name,
         calls: calls.length,
@@ -92,16 +93,15 @@ export class Stages {
   /** The module without its weights, which no view shows. */
   private async emit(): Promise<EmittedModule> {
     const { emitModule } = await import("../wasm/module.js");
-    const { addresses, memoryBytes } = this.plan();
     using progress = new Progress(this.terminal, "compiling");
     progress.stage("emit");
     return emitModule({
       program: this.program,
-      addresses,
-      memoryBytes,
+      plan: this.plan(),
+      memoryLimit: defaultLimits.memoryBytes,
       features: { simd: true, relaxedSimd: this.flags.features?.relaxedSimd ?? false },
       optimize: this.flags.O ?? 3,
-      metadata: new Uint8Array(),
+      metadata: () => new Uint8Array(),
       embed: [],
     });
   }

@@ -34,7 +34,10 @@ export function dimBounds(
 }
 
 function atomBounds(atom: DimAtom, bounds: ReadonlyMap<string, DimBounds>, unbound: DimBounds): DimBounds {
-  if (atom.kind === "symbol") return bounds.get(atom.name) ?? unbound;
+  if (atom.kind === "symbol") {
+    const isInteger = atom.name.startsWith("~");
+    return bounds.get(atom.name) ?? (isInteger ? { min: -unbound.max, max: unbound.max } : unbound);
+  }
   const a = dimBounds(atom.a, bounds, unbound);
   const b = dimBounds(atom.b, bounds, unbound);
   switch (atom.kind) {

@@ -152,6 +152,46 @@ export function substituteDim(dim: Dim, bindings: ReadonlyMap<string, Dim>): Dim
   return terms.reduce(addDims, dim.constant as Dim);
 }
 
+/** The value of a dim whose symbols all have one. Division by zero, which has no value, gives 0. */
+export function evaluateDim(dim: Dim, symbols: ReadonlyMap<string, number>): number {
+  if (isStatic(dim)) return dim;
+  let sum = dim.constant;
+  for (const { coefficient, atoms } of dim.terms) {
+    sum += atoms.reduce((product, atom) => product * evaluateAtom(atom, symbols), coefficient);
+  }
+  return sum;
+}
+
+function evaluateAtom(atom: DimAtom, symbols: ReadonlyMap<string, number>): number {
+  if (atom.kind === "symbol") {
+    const value = symbols.get(atom.name);
+    invariant(value !== undefined, `symbol ${atom.name} has no value`);
+    return value;
+  }
+  const [a, b] = [evaluateDim(atom.a, symbols), evaluateDim(atom.b, symbols)];
+  switch (atom.kind) {
+    case "min":
+      return Math.min(a, b);
+    case "max":
+      return Math.max(a, b);
+    case "floordiv":
+      return b === 0 ? 0 : Math.floor(a / b);
+    case "mod":
+      return b === 0 ? 0 : a - Math.floor(a / b) * b;
+  }
+}
+
+/** 1 where the dims are equal, 0 where they are not. */
+export const equalityOfDims = (a: Dim, b: Dim): Dim =>
+  subtractDims(1, minDims(maxDims(subtractDims(a, b), subtractDims(b, a)), 1));
+
+/** 1 for a negative dim, else 0. */
+export const negativityOfDim = (dim: Dim): Dim => multiplyDims(maxDims(minDims(dim, 0), -1), -1);
+
+/** `a` where the flag is 1, `b` where it is 0. */
+export const selectDims = (flag: Dim, a: Dim, b: Dim): Dim =>
+  addDims(b, multiplyDims(flag, subtractDims(a, b)));
+
 const operations: Record<DimOperation, (a: Dim, b: Dim) => Dim> = {
   floordiv: floorDivDims,
   mod: modDims,
@@ -165,6 +205,12 @@ export const applyDimOperation = (kind: DimOperation, a: Dim, b: Dim): Dim => op
 const noBounds: ReadonlyMap<string, DimBounds> = new Map();
 /** A symbol is a dim, so it is exact as a number: this lets `min(N, INT64_MAX)`, the end of a slice, be N. */
 const anyDim = { min: 0, max: Number.MAX_SAFE_INTEGER };
+
+/**
+ * A symbol for any integer, negative ones too: an element of a tensor. What is known of a symbol must be seen in its
+ * name, since equal names are one symbol: these begin with `~`.
+ */
+export const integerSymbol = (name: string): Dim => symbolDim(`~${name}`);
 
 function extremum(kind: "min" | "max", a: Dim, b: Dim): Dim {
   // In the order of their texts, so that min(a, b) and min(b, a) are one, even where a and b are equal unseen.

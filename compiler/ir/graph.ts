@@ -8,7 +8,7 @@
  */
 
 import { invariant } from "../diagnostics.js";
-import { type Dim, equalShapes, isStatic, printDim, productOfDims } from "./dim.js";
+import { type Dim, equalShapes, isStatic, multiplyDims, printDim, productOfDims } from "./dim.js";
 import { type DType, dtypes } from "./dtype.js";
 import type { TensorData } from "./tensor.js";
 
@@ -170,10 +170,14 @@ export function equalTypes(a: TensorType, b: TensorType): boolean {
 
 /** Bytes that a tensor of this type takes, or E_INTERNAL where its shape is not static. */
 export function byteLength(type: TensorType): number {
-  const count = productOfDims(type.shape);
-  invariant(isStatic(count), `size of ${printType(type)} is not static`);
-  return count * dtypes[type.dtype].bytes;
+  const bytes = byteLengthOf(type);
+  invariant(isStatic(bytes), `size of ${printType(type)} is not static`);
+  return bytes;
 }
+
+/** Bytes that a tensor of this type takes, whether or not its shape is static. */
+export const byteLengthOf = (type: TensorType): Dim =>
+  multiplyDims(productOfDims(type.shape), dtypes[type.dtype].bytes);
 
 /** `f32[1,64,56,56]{0,2,3,1}`: dtype, shape, and the layout where it is not row-major. */
 export function printType(type: TensorType): string {

@@ -1,5 +1,6 @@
 /** Text of kernels and programs, one statement a line. `notation.ts` describes the spelling, `parse.ts` reads it. */
 
+import { type Dim, isStatic } from "../ir/dim.js";
 import { dtypes } from "../ir/dtype.js";
 import {
   type Access,
@@ -15,7 +16,15 @@ import {
   sameType,
 } from "./ir.js";
 import { COMPARISON_LEVEL, infix, literalType, printConstant, printName } from "./notation.js";
-import { type Call, kernelsOf, type Program, type ProgramBuffer } from "./program.js";
+import {
+  type Call,
+  type CallArgument,
+  type Define,
+  kernelsOf,
+  type Program,
+  type ProgramBuffer,
+  type Step,
+} from "./program.js";
 import { operandsOf } from "./rewrite.js";
 
 type Op = Expr & { kind: "op" };
@@ -41,27 +50,73 @@ export function printProgram(program: Program): string {
     "",
     ...program.buffers.map(printProgramBuffer),
     "",
-    `inputs (${program.inputs.map(({ name }) => printName(name)).join(", ")})`,
-    `outputs (${program.outputs.map(({ name }) => printName(name)).join(", ")})`,
+    `inputs (${printTensors(program.inputs, program.inputShapes)})`,
+    `outputs (${printTensors(program.outputs, program.outputShapes)})`,
+    ...program.errors.map(({ message, source }) => `error ${JSON.stringify(message)}${printSource(source)}`),
     ...kernelsOf(program).map((kernel) => `\n${printKernel(kernel)}`),
     "",
-    ...program.calls.map(printCall),
+    ...program.steps.flatMap((step) => printStep(step, "")),
   ].join("\n");
 }
 
 const printProgramBuffer = ({ name, kind, dtype, byteLength }: ProgramBuffer): string =>
-  `buffer ${printName(name)}: ${kind} ${dtypes[dtype].short} bytes ${byteLength}`;
+  `buffer ${printName(name)}: ${kind} ${dtypes[dtype].short} bytes ${printSize(byteLength)}`;
+
+/** A number as it is, an expression in quotes. */
+const printSize = (dim: Dim): string => (isStatic(dim) ? `${dim}` : JSON.stringify(dim.text));
+
+const printTensors = (buffers: readonly ProgramBuffer[], shapes: Program["inputShapes"]): string =>
+  buffers.map(({ name }, i) => `${printName(name)}[${shapes[i]!.map(printSize).join(", ")}]`).join(", ");
+
+const printArgument = ({ buffer, byteOffset }: CallArgument): string =>
+  byteOffset === 0 ? printName(buffer.name) : `${printName(buffer.name)} + ${printSize(byteOffset)}`;
+
+const printSource = (source: readonly string[]): string =>
+  source.length > 0 ? ` from ${source.map((name) => JSON.stringify(name)).join(", ")}` : "";
+
+/** A step as lines of the program's text. */
+function printStep(step: Step, indent: string): string[] {
+  const inner = (steps: readonly Step[]) => steps.flatMap((one) => printStep(one, `${indent}  `));
+  const source = printSource(step.source);
+  switch (step.kind) {
+    case "call":
+      return [indent + printCall(step)];
+    case "define":
+      return [`${indent}define ${step.symbols.map(printDefinition).join(", ")}${source}`];
+    case "require": {
+      const message = JSON.stringify(step.message);
+      return [`${indent}require ${printSize(step.a)} == ${printSize(step.b)} else ${message}${source}`];
+    }
+    case "branch": {
+      const head = `${indent}if ${printArgument(step.condition)}${source} {`;
+      const otherwise = step.whenFalse.length > 0 ? [`${indent}} else {`, ...inner(step.whenFalse)] : [];
+      return [head, ...inner(step.whenTrue), ...otherwise, `${indent}}`];
+    }
+    case "repeat": {
+      const trips = step.trips === null ? "" : ` trips ${printArgument(step.trips)}`;
+      const condition = step.condition === null ? "" : ` while ${printArgument(step.condition)}`;
+      const head = `${indent}repeat ${printName(step.counter.name)}${trips}${condition}${source} {`;
+      return [head, ...inner(step.body), `${indent}}`];
+    }
+  }
+}
+
+function printDefinition({ name, value }: Define["symbols"][number]): string {
+  const isElement = typeof value === "object" && "buffer" in value;
+  const text = isElement ? `${printName(value.buffer.name)}[${value.index}]` : printSize(value);
+  return `${JSON.stringify(name)} = ${text}`;
+}
 
 /** One call, as a line of the program's text. */
-export function printCall({ kernel, args, source, flops, inPlace }: Call): string {
-  const argumentList = args.map(({ buffer, byteOffset }) =>
-    byteOffset === 0 ? printName(buffer.name) : `${printName(buffer.name)} + ${byteOffset}`,
-  );
+export function printCall({ kernel, args, sizes, source, flops, inPlace }: Call): string {
+  const argumentList = args.map(printArgument);
   const pairs = inPlace.map(([written, read]) => `${written}:${read}`);
   return [
-    `call @${printName(kernel.name)}(${argumentList.join(", ")}) flops ${flops}`,
+    `call @${printName(kernel.name)}(${argumentList.join(", ")})`,
+    sizes.length > 0 ? ` sizes (${sizes.map(printSize).join(", ")})` : "",
+    ` flops ${flops}`,
     pairs.length > 0 ? ` inplace ${pairs.join(", ")}` : "",
-    source.length > 0 ? ` from ${source.map((name) => JSON.stringify(name)).join(", ")}` : "",
+    printSource(source),
   ].join("");
 }
 

@@ -1,32 +1,40 @@
 /**
- * A compiled graph before it becomes a module: buffers, the distinct kernels, and the calls in order. Addresses are
+ * A compiled graph before it becomes a module: buffers, the distinct kernels, and the steps in order. Addresses are
  * absent until the memory plan gives every buffer one.
+ *
+ * Lengths, places and sizes are dims: numbers, or expressions over symbols that have a value while the program runs.
+ * Symbols of the inputs' shapes have one from the start; the others get theirs from a `Define` step.
  */
 
+import type { Dim } from "../ir/dim.js";
 import type { DType } from "../ir/dtype.js";
 import type { Kernel } from "./ir.js";
 
 export interface ProgramBuffer {
   readonly name: string;
   readonly dtype: DType;
-  readonly byteLength: number;
-  readonly kind: "input" | "output" | "constant" | "temporary";
+  readonly byteLength: Dim;
+  /** An `error` buffer holds the number of the first error of a run, 0 while there is none. */
+  readonly kind: "input" | "output" | "constant" | "temporary" | "error";
   /** Bytes of a constant, as its kernels read them (packed, transposed, padded). */
   readonly data?: Uint8Array;
 }
 
 export interface CallArgument {
   readonly buffer: ProgramBuffer;
-  readonly byteOffset: number;
+  readonly byteOffset: Dim;
 }
 
 export interface Call {
+  readonly kind: "call";
   readonly kernel: Kernel;
   /** One argument for each buffer of the kernel. */
   readonly args: readonly CallArgument[];
+  /** One value for each size of the kernel. */
+  readonly sizes: readonly Dim[];
   /** ONNX nodes that this call computes. */
   readonly source: readonly string[];
-  /** Multiply-adds count twice. */
+  /** Multiply-adds count twice; 0 where the number depends on symbols. */
   readonly flops: number;
   /**
    * Pairs (written argument, read argument) that may share memory: each element is read for the last time no later
@@ -35,16 +43,106 @@ export interface Call {
   readonly inPlace: readonly (readonly [number, number])[];
 }
 
+/** Gives symbols their values: dims of symbols that have one, or elements of an integer buffer. */
+export interface Define {
+  readonly kind: "define";
+  readonly symbols: readonly { readonly name: string; readonly value: Dim | BufferElement }[];
+  readonly source: readonly string[];
+}
+
+export interface BufferElement {
+  readonly buffer: ProgramBuffer;
+  /** In elements of the buffer. */
+  readonly index: number;
+}
+
+/** Ends the run with an error of the source's node unless two dims are equal. */
+export interface Require {
+  readonly kind: "require";
+  readonly a: Dim;
+  readonly b: Dim;
+  /** What does not hold if they differ. */
+  readonly message: string;
+  readonly source: readonly string[];
+}
+
+/** One of two lists of steps, by the first element of a bool buffer. */
+export interface Branch {
+  readonly kind: "branch";
+  readonly condition: CallArgument;
+  readonly whenTrue: readonly Step[];
+  readonly whenFalse: readonly Step[];
+  readonly source: readonly string[];
+}
+
+/**
+ * Passes of the body, counted from 0 in `counter` (int64), as long as that is less than `trips` (int64) and the
+ * condition (bool) holds, as far as they are given; both are looked at before each pass.
+ */
+export interface Repeat {
+  readonly kind: "repeat";
+  readonly counter: ProgramBuffer;
+  readonly trips: CallArgument | null;
+  readonly condition: CallArgument | null;
+  readonly body: readonly Step[];
+  readonly source: readonly string[];
+}
+
+export type Step = Call | Define | Require | Branch | Repeat;
+
+/** What can go wrong while a program runs; error number i + 1 is the i-th of these. */
+export interface RunError {
+  readonly source: readonly string[];
+  readonly message: string;
+}
+
 export interface Program {
   readonly name: string;
   readonly buffers: readonly ProgramBuffer[];
-  readonly calls: readonly Call[];
+  readonly steps: readonly Step[];
   /** Buffers that hold the graph's inputs and outputs, in the graph's order. */
   readonly inputs: readonly ProgramBuffer[];
   readonly outputs: readonly ProgramBuffer[];
+  /** Their shapes; the symbols of the inputs' are given by the host. */
+  readonly inputShapes: readonly (readonly Dim[])[];
+  readonly outputShapes: readonly (readonly Dim[])[];
+  /** Errors that kernels may write to the error buffer. */
+  readonly errors: readonly RunError[];
+}
+
+/** The calls of a program in order, those of branches and loops included. */
+export function callsOf({ steps }: Pick<Program, "steps">): Call[] {
+  return steps.flatMap((step): Call[] => {
+    if (step.kind === "call") return [step];
+    return listsOf(step).flatMap((inner) => callsOf({ steps: inner }));
+  });
+}
+
+/** The lists of steps inside a step. */
+export function listsOf(step: Step): (readonly Step[])[] {
+  if (step.kind === "branch") return [step.whenTrue, step.whenFalse];
+  return step.kind === "repeat" ? [step.body] : [];
+}
+
+/** The program with other calls in the place of its own. */
+export function mapCalls(program: Program, change: (call: Call) => Call): Program {
+  const inside = (steps: readonly Step[]): Step[] =>
+    steps.map((step) => {
+      switch (step.kind) {
+        case "call":
+          return change(step);
+        case "branch":
+          return { ...step, whenTrue: inside(step.whenTrue), whenFalse: inside(step.whenFalse) };
+        case "repeat":
+          return { ...step, body: inside(step.body) };
+        default:
+          return step;
+      }
+    });
+  return { ...program, steps: inside(program.steps) };
 }
 
 /** The distinct kernels of a program, in order of first use. */
-export const kernelsOf = (program: Program): Kernel[] => [
-  ...new Set(program.calls.map((call) => call.kernel)),
+export const kernelsOf = (program: Pick<Program, "steps">): Kernel[] => [
+  ...new Set(callsOf(program).map((call) => call.kernel)),
 ];

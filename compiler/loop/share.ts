@@ -2,20 +2,20 @@
 
 import type { Kernel } from "./ir.js";
 import { printKernel } from "./print.js";
-import type { Program } from "./program.js";
+import { callsOf, mapCalls, type Program } from "./program.js";
 
 export function shareKernels(program: Program): Program {
   const byText = new Map<string, Kernel>();
   const shared = new Map<Kernel, Kernel>();
   const names = new Map<string, number>();
-  for (const { kernel } of program.calls) {
+  for (const { kernel } of callsOf(program)) {
     if (shared.has(kernel)) continue;
     const text = printKernel({ ...kernel, name: "" });
     const first = byText.get(text) ?? uniquelyNamed(kernel, names);
     byText.set(text, first);
     shared.set(kernel, first);
   }
-  return { ...program, calls: program.calls.map((call) => ({ ...call, kernel: shared.get(call.kernel)! })) };
+  return mapCalls(program, (call) => ({ ...call, kernel: shared.get(call.kernel)! }));
 }
 
 /** Kernels that differ have different names. */

@@ -105,7 +105,7 @@ class AnchorJob {
   kernel(info: KernelInfo, build: (scope: NodeScope) => void): void {
     const scope = new AnchorScope(info.name, this);
     build(scope);
-    const { kernel, args } = scope.finishCall();
+    const { kernel, args, sizes } = scope.finishCall();
     const destination = this.outputs[0]!;
     const overwritable = (info.inPlace ?? []).map((i) => this.anchor.inputs[i]);
     const shareable = [...this.external].filter(
@@ -113,9 +113,11 @@ class AnchorJob {
         (overwritable.includes(value) || !this.anchor.inputs.includes(value)) &&
         sameStrides(value, placement, this.root, destination),
     );
-    this.lowering.calls.push({
+    this.lowering.steps.push({
+      kind: "call",
       kernel,
       args,
+      sizes,
       source: this.node.source,
       flops: info.flops,
       inPlace: inPlacePairs(

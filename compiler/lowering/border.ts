@@ -108,8 +108,8 @@ function fillBorder(lowering: Lowering, whole: Placement, border: Border, source
     from[axis] = before;
     extents[axis] = addDims(dim, -before - after);
   });
-  const { kernel, args } = scope.finishCall();
-  lowering.calls.push({ kernel, args, source, flops: 0, inPlace: [] });
+  const { kernel, args, sizes } = scope.finishCall();
+  lowering.steps.push({ kind: "call", kernel, args, sizes, source, flops: 0, inPlace: [] });
 }
 
 const replaceAt = (dims: readonly Dim[], axis: number, dim: Dim): Dim[] =>

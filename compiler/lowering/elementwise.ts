@@ -54,11 +54,13 @@ export function lowerElementwise(lowering: Lowering, job: ElementwiseJob): void 
   loopsOver(scope, root.shape, memoryOrder(destination), (indices) => {
     result.store(indices, evaluator.element(root, indices));
   });
-  const { kernel, args } = scope.finishCall();
+  const { kernel, args, sizes } = scope.finishCall();
   const inPlace = [...external].filter(([value, placement]) => canShare(value, placement, root, job));
-  lowering.calls.push({
+  lowering.steps.push({
+    kind: "call",
     kernel,
     args,
+    sizes,
     source: job.source,
     flops: 0,
     inPlace: inPlacePairs(

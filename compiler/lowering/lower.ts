@@ -10,9 +10,10 @@
  */
 
 import { invariant, KilnError } from "../diagnostics.js";
-import { byteLength, type Graph, type Node, type TensorType, type Value } from "../ir/graph.js";
+import { isStatic } from "../ir/dim.js";
+import { byteLengthOf, type Graph, type Node, type TensorType, type Value } from "../ir/graph.js";
 import { type TensorData, tensorBytes } from "../ir/tensor.js";
-import type { Call, Program, ProgramBuffer } from "../loop/program.js";
+import type { Program, ProgramBuffer, Step } from "../loop/program.js";
 import { findOperator } from "../operators/index.js";
 import type { Operator } from "../operators/operator.js";
 import { viewNode } from "../operators/operator.js";
@@ -35,9 +36,10 @@ export const operatorOf = (node: Node): Operator => {
 /** State of one lowering; the parts that make kernels (`elementwise`, `anchor`) work on it. */
 export class Lowering {
   readonly buffers: ProgramBuffer[] = [];
-  readonly calls: Call[] = [];
+  readonly steps: Step[] = [];
   private readonly placements = new Map<Value, Placement>();
   private readonly packedConstants = new Map<TensorData, Map<string, Placement>>();
+  private error: ProgramBuffer | undefined;
   private destinations: ReadonlyMap<Value, Placement> = new Map();
   private readonly bufferNames = new Map<string, number>();
   private readonly filledBorders = new Set<ProgramBuffer>();
@@ -56,7 +58,17 @@ export class Lowering {
     graph.outputs.forEach((value, i) => {
       this.deliver(value, outputs[i]!);
     });
-    return { name: graph.name, buffers: this.buffers, calls: this.calls, inputs, outputs };
+    if (this.canFail()) this.errorBuffer();
+    return {
+      name: graph.name,
+      buffers: this.buffers,
+      steps: this.steps,
+      inputs,
+      outputs,
+      inputShapes: graph.inputs.map(({ shape }) => shape),
+      outputShapes: graph.outputs.map(({ shape }) => shape),
+      errors: [],
+    };
   }
 
   /** Where a value lies; constants get a buffer when they are first asked for. */
@@ -77,6 +89,20 @@ export class Lowering {
     return wanted;
   }
 
+  /** Holds the number of the first error of a run. */
+  errorBuffer(): ProgramBuffer {
+    this.error ??= this.newBuffer("error", { dtype: "int32", shape: [1] }, "error");
+    return this.error;
+  }
+
+  /** True where memory, or a symbol, may turn out not to fit while the program runs. */
+  private canFail(): boolean {
+    return (
+      this.steps.some(({ kind }) => kind !== "call") ||
+      this.buffers.some(({ byteLength }) => !isStatic(byteLength))
+    );
+  }
+
   isPlaced(value: Value): boolean {
     return this.destinations.has(value);
   }
@@ -94,7 +120,7 @@ export class Lowering {
     const buffer: ProgramBuffer = {
       name: count === 0 ? name : `${name}#${count}`,
       dtype: type.dtype,
-      byteLength: byteLength(type),
+      byteLength: byteLengthOf(type),
       kind,
       ...(data !== undefined && { data }),
     };

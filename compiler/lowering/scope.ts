@@ -4,7 +4,7 @@
  */
 
 import { invariant } from "../diagnostics.js";
-import { type Dim, isStatic, staticDim } from "../ir/dim.js";
+import { type Dim, floorDivDims, isStatic, multiplyDims, printDim } from "../ir/dim.js";
 import { type DType, dtypes } from "../ir/dtype.js";
 import {
   add,
@@ -43,11 +43,22 @@ export interface Target {
 
 export class KernelScope extends KernelBuilder {
   private readonly args: CallArgument[] = [];
+  private readonly dims: Dim[] = [];
+  private readonly sizeOf = new Map<string, Expr>();
   private readonly views = new Map<string, TensorView>();
 
-  /** A dim as an i32 expression. */
+  /** A dim as an i32 expression: a constant, or a size that the call gives. */
   dim(dim: Dim): Expr {
-    return i32Constant(staticDim(dim, "a dim of this version's kernels"));
+    if (isStatic(dim)) return i32Constant(dim);
+    const { factor, rest } = withoutFactor(dim);
+    const text = printDim(rest);
+    let size = this.sizeOf.get(text);
+    if (size === undefined) {
+      size = this.size(`n${this.dims.length}`);
+      this.sizeOf.set(text, size);
+      this.dims.push(rest);
+    }
+    return mul(size, factor);
   }
 
   /** A tensor as a parameter of the kernel. The same tensor is one parameter however often it is asked for. */
@@ -59,13 +70,20 @@ export class KernelScope extends KernelBuilder {
     const view = new TensorView(this, this.buffer(name, buffer.dtype, access, reach(strided)), strided);
     this.views.set(key, view);
     const size = dtypes[buffer.dtype].bytes;
-    this.args.push({ buffer, byteOffset: staticDim(strided.offset, "a tensor's place") * size });
+    this.args.push({ buffer, byteOffset: multiplyDims(strided.offset, size) });
     return view;
   }
 
-  finishCall(): { kernel: Kernel; args: readonly CallArgument[] } {
-    return { kernel: this.finish(), args: this.args };
+  finishCall(): { kernel: Kernel; args: readonly CallArgument[]; sizes: readonly Dim[] } {
+    return { kernel: this.finish(), args: this.args, sizes: this.dims };
   }
+}
+
+/** A product of a number and other factors, so that dims that differ in the number only are one size. */
+function withoutFactor(dim: Exclude<Dim, number>): { factor: number; rest: Dim } {
+  const [term, ...others] = dim.terms;
+  if (others.length > 0 || dim.constant !== 0 || term!.coefficient <= 0) return { factor: 1, rest: dim };
+  return { factor: term!.coefficient, rest: floorDivDims(dim, term!.coefficient) };
 }
 
 /** Elements between the first and the last that the tensor holds, both counted. */

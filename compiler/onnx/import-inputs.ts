@@ -2,14 +2,15 @@
 
 import { KilnError } from "../diagnostics.js";
 import { type Dim, symbolDim } from "../ir/dim.js";
+import type { DimBounds } from "../ir/dim-bounds.js";
 import { dtypeFromOnnx } from "../ir/dtype.js";
 import type { TensorType } from "../ir/graph.js";
 import type { OnnxDim, OnnxValueInfo } from "./model.js";
 import { dataTypeName } from "./schema.js";
 
 export interface InputSizes {
-  /** Sizes of named dims. */
-  readonly dims?: Readonly<Record<string, number>> | undefined;
+  /** Sizes of named dims, or bounds of dims that stay open. */
+  readonly dims?: Readonly<Record<string, number | DimBounds>> | undefined;
   /** Shapes of inputs, in place of what the model declares. */
   readonly inputShapes?: Readonly<Record<string, readonly number[]>> | undefined;
 }
@@ -64,7 +65,7 @@ function declaredShape({ name, type }: OnnxValueInfo): DeclaredShape {
 class DimBindings {
   private readonly sizes = new Map<string, number>();
 
-  constructor(declared: readonly DeclaredShape[], given: Readonly<Record<string, number>>) {
+  constructor(declared: readonly DeclaredShape[], given: Readonly<Record<string, number | DimBounds>>) {
     const known = new Set(
       declared.flatMap(({ dims }) => dims ?? []).filter((dim) => typeof dim === "string"),
     );
@@ -73,8 +74,9 @@ class DimBindings {
         const hint = known.size > 0 ? `the model's dims are ${list([...known])}` : "all its dims are fixed";
         refuse(`there is no dim "${name}"`, hint);
       }
-      if (!isSize(size)) refuse(`dim "${name}" cannot be ${size}`, "sizes are whole numbers");
-      this.sizes.set(name, size);
+      if (typeof size === "object") checkBounds(name, size);
+      else if (isSize(size)) this.sizes.set(name, size);
+      else refuse(`dim "${name}" cannot be ${size}`, "sizes are whole numbers");
     }
   }
 
@@ -103,6 +105,11 @@ class DimBindings {
     const bound = (dim: number | string) => typeof dim === "string" && this.sizes.has(dim);
     return dims.map((dim) => (bound(dim) ? `${dim}=${this.sizes.get(dim as string)}` : `${dim}`)).join(", ");
   }
+}
+
+function checkBounds(name: string, { min, max }: DimBounds): void {
+  if (isSize(min) && isSize(max) && min <= max && max < 2 ** 31) return;
+  refuse(`dim "${name}" cannot have the bounds ${min}..${max}`, "give the smallest and the largest size");
 }
 
 const isSize = (size: number): boolean => Number.isInteger(size) && size >= 0;

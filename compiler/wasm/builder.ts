@@ -108,6 +108,8 @@ export interface FunctionDefinition {
   readonly params: readonly ValueType[];
   readonly locals: readonly ValueType[];
   readonly body: Expression;
+  /** Absent where the function gives nothing. */
+  readonly result?: ValueType;
 }
 
 /** A module under construction. Dispose of it when its bytes are written: Binaryen's memory is not collected. */
@@ -120,16 +122,30 @@ export class ModuleBuilder implements Disposable {
     this.module.setFeatures(featureSet(features));
   }
 
-  /** Declares the one memory, of fixed size, and exports it. */
-  memory(pages: number): void {
-    this.module.setMemory(pages, pages, "memory");
+  /** Declares the one memory and exports it; it is of fixed size unless it may have more pages. */
+  memory(pages: number, mostPages = pages): void {
+    this.module.setMemory(pages, mostPages, "memory");
   }
 
-  function({ name, params, locals, body }: FunctionDefinition): void {
+  memorySize(): Expression {
+    return this.module.memory.size();
+  }
+
+  /** The number of pages before, or -1 where there are no more. */
+  memoryGrow(pages: Expression): Expression {
+    return this.module.memory.grow(pages);
+  }
+
+  function({ name, params, locals, body, result }: FunctionDefinition): void {
     guard(`function ${name}`, () => {
       const paramTypes = binaryen.createType(params.map(typeOf));
-      this.module.addFunction(name, paramTypes, binaryen.none, locals.map(typeOf), body);
+      const resultType = result === undefined ? binaryen.none : typeOf(result);
+      this.module.addFunction(name, paramTypes, resultType, locals.map(typeOf), body);
     });
+  }
+
+  return(value?: Expression): Expression {
+    return this.module.return(value);
   }
 
   export(name: string): void {

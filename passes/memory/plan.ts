@@ -1,142 +1,112 @@
 /**
- * Memory plan: an address for every buffer.
+ * Memory plan: where every buffer lies.
  *
- * A buffer lives from the call that first touches it to the one that last does; inputs from the start, outputs past
- * the end. Buffers whose calls allow it share memory in place. The rest is packed by size, largest first, each at the
- * lowest address where it overlaps no buffer that lives at the same time (first fit decreasing). The lower bound is
- * the largest sum of live bytes at any call: no plan can do with less for this order of calls.
+ * Where all lengths are numbers, so are all addresses: blocks are packed by size, largest first, each at the lowest
+ * address where it overlaps no block that lives at the same time (first fit decreasing). Else the module places the
+ * blocks itself, when the dims of a run are known (`dynamic.ts`). The lower bound is the largest sum of live bytes at
+ * any step: no plan can do with less for this order of steps.
  *
- * Memory: [0, 1024) unused, so that no tensor lies at address 0; then constants; then the arena with all the rest.
+ * Memory: [0, 1024) unused, so that no tensor lies at address 0; then constants; then the error number and the tables
+ * of a dynamic plan; then the arena with all the rest.
  */
 
-import type { Call, Program, ProgramBuffer } from "../../compiler/loop/program.js";
+import { isStatic } from "../../compiler/ir/dim.js";
+import { callsOf, type Program, type ProgramBuffer } from "../../compiler/loop/program.js";
+import { alignment, type Block, blocksOf } from "./blocks.js";
+import { DynamicPlan } from "./dynamic.js";
 
 const pageBytes = 65536;
 const firstAddress = 1024;
-const alignment = 64;
 
 export interface MemoryPlan {
+  /** Addresses that are known at compile time: constants always, all others unless there is a dynamic plan. */
   readonly addresses: ReadonlyMap<ProgramBuffer, number>;
   /** Constants that calls use, in address order. */
   readonly constants: readonly ProgramBuffer[];
   readonly weights: { readonly address: number; readonly byteLength: number };
+  /** Of a dynamic plan, as large as the bounds of its symbols need, or empty where there are none. */
   readonly arena: { readonly address: number; readonly byteLength: number };
-  /** Largest sum of live bytes at any call. */
+  /** Largest sum of live bytes at any step. */
   readonly arenaLowerBound: number;
   /** Bytes that all arena buffers would take side by side. */
   readonly unsharedBytes: number;
-  /** Whole linear memory, a multiple of the page size. */
+  /** Linear memory at the start, a multiple of the page size. */
   readonly memoryBytes: number;
+  /** How the module places buffers whose lengths depend on symbols; null where all lengths are numbers. */
+  readonly dynamic: DynamicPlan | null;
 }
+
+/** Largest values of symbols that have bounds. */
+export type SymbolBounds = ReadonlyMap<string, { readonly min: number; readonly max: number }>;
 
 const align = (bytes: number): number => Math.ceil(bytes / alignment) * alignment;
 
-export function planMemory(program: Program): MemoryPlan {
+export function planMemory(program: Program, bounds: SymbolBounds = new Map()): MemoryPlan {
   const addresses = new Map<ProgramBuffer, number>();
-  const constants = program.buffers.filter((buffer) => buffer.kind === "constant" && isUsed(program, buffer));
+  const used = new Set(callsOf(program).flatMap(({ args }) => args.map(({ buffer }) => buffer)));
+  const constants = program.buffers.filter((buffer) => buffer.kind === "constant" && used.has(buffer));
   let address = firstAddress;
   for (const buffer of constants) {
     addresses.set(buffer, address);
-    address = align(address + buffer.byteLength);
+    address = align(address + buffer.data!.byteLength);
   }
   const weights = { address: firstAddress, byteLength: constants.length === 0 ? 0 : address - firstAddress };
-  const blocks = shareInPlace(program, lifetimes(program));
-  const arenaBytes = place(blocks);
-  for (const block of blocks)
+  for (const buffer of program.buffers) {
+    if (buffer.kind !== "error") continue;
+    addresses.set(buffer, address);
+    address += alignment;
+  }
+  const { blocks, steps, unshared } = blocksOf(program);
+  const fixed = DynamicPlan.isNeeded(program) ? null : fixedBlocks(blocks);
+  if (fixed === null) {
+    const dynamic = new DynamicPlan(program, blocks, address, bounds);
+    const arena = { address: dynamic.arena, byteLength: dynamic.reservedBytes };
+    return {
+      addresses,
+      constants,
+      weights,
+      arena,
+      arenaLowerBound: dynamic.lowerBound(steps),
+      unsharedBytes: 0,
+      memoryBytes: toPages(arena.address + arena.byteLength),
+      dynamic,
+    };
+  }
+  const arenaBytes = place(fixed);
+  for (const block of fixed)
     for (const buffer of block.buffers) addresses.set(buffer, address + block.offset);
   return {
     addresses,
     constants,
     weights,
     arena: { address, byteLength: arenaBytes },
-    arenaLowerBound: lowerBound(blocks, program.calls.length),
-    unsharedBytes: blocks.reduce(
-      (sum, block) => sum + block.buffers.reduce((s, b) => s + align(b.byteLength), 0),
-      0,
-    ),
-    memoryBytes: Math.ceil((address + arenaBytes) / pageBytes) * pageBytes,
+    arenaLowerBound: lowerBound(fixed, steps),
+    unsharedBytes: unshared.reduce<number>((sum, bytes) => sum + Number(bytes), 0),
+    memoryBytes: toPages(address + arenaBytes),
+    dynamic: null,
   };
 }
 
-/** One stretch of the arena, for one buffer or several that follow one another in place. */
-export interface Block {
-  readonly buffers: ProgramBuffer[];
+const toPages = (bytes: number): number => Math.ceil(bytes / pageBytes) * pageBytes;
+
+/** A block of known size, and its place. */
+export interface FixedBlock {
+  readonly buffers: readonly ProgramBuffer[];
   readonly bytes: number;
-  /** Calls at which it is live, both counted. */
   readonly first: number;
-  last: number;
+  readonly last: number;
   offset: number;
 }
 
-const isUsed = (program: Program, buffer: ProgramBuffer): boolean =>
-  program.calls.some((call) => call.args.some((arg) => arg.buffer === buffer));
-
-function lifetimes(program: Program): Map<ProgramBuffer, Block> {
-  const blocks = new Map<ProgramBuffer, Block>();
-  const touch = (buffer: ProgramBuffer, at: number): void => {
-    if (buffer.kind === "constant") return;
-    const block = blocks.get(buffer);
-    if (block !== undefined) block.last = Math.max(block.last, at);
-    else
-      blocks.set(buffer, {
-        buffers: [buffer],
-        bytes: align(buffer.byteLength),
-        first: at,
-        last: at,
-        offset: 0,
-      });
-  };
-  for (const buffer of program.inputs) touch(buffer, 0);
-  program.calls.forEach((call, at) => {
-    for (const { buffer } of call.args) touch(buffer, at);
-  });
-  // Past the last call, so that this call does not count as the one after which their memory is free.
-  for (const buffer of program.outputs) touch(buffer, program.calls.length);
-  return blocks;
-}
-
-/** Lets results take over the memory of operands that die in the same call. */
-function shareInPlace(program: Program, blocks: Map<ProgramBuffer, Block>): Block[] {
-  program.calls.forEach((call, at) => {
-    for (const [written, read] of call.inPlace) {
-      const result = blocks.get(call.args[written]!.buffer);
-      const operand = blocks.get(call.args[read]!.buffer);
-      if (
-        result === undefined ||
-        operand === undefined ||
-        !canTakeOver(call, at, written, read, result, operand)
-      )
-        continue;
-      operand.buffers.push(...result.buffers);
-      operand.last = result.last;
-      for (const buffer of result.buffers) blocks.set(buffer, operand);
-      break;
-    }
-  });
-  return [...new Set(blocks.values())];
-}
-
-function canTakeOver(
-  call: Call,
-  at: number,
-  written: number,
-  read: number,
-  result: Block,
-  operand: Block,
-): boolean {
-  const sameStart = call.args[written]!.byteOffset === call.args[read]!.byteOffset;
-  return (
-    result !== operand &&
-    sameStart &&
-    operand.last === at &&
-    result.first === at &&
-    result.bytes === operand.bytes
-  );
+function fixedBlocks(blocks: readonly Block[]): FixedBlock[] | null {
+  return blocks.every(({ bytes }) => isStatic(bytes))
+    ? blocks.map((block) => ({ ...block, bytes: block.bytes as number, offset: 0 }))
+    : null;
 }
 
 /** Gives every block an offset; returns the bytes needed. */
-export function place(blocks: readonly Block[]): number {
-  const placed: Block[] = [];
+export function place(blocks: readonly FixedBlock[]): number {
+  const placed: FixedBlock[] = [];
   let end = 0;
   const order = [...blocks].sort((a, b) => b.bytes - a.bytes || a.first - b.first);
   for (const block of order) {
@@ -155,9 +125,9 @@ export function place(blocks: readonly Block[]): number {
   return end;
 }
 
-export function lowerBound(blocks: readonly Block[], calls: number): number {
+export function lowerBound(blocks: readonly Omit<FixedBlock, "offset">[], steps: number): number {
   let largest = 0;
-  for (let at = 0; at <= calls; at++) {
+  for (let at = 0; at <= steps; at++) {
     const live = blocks.reduce(
       (sum, block) => (block.first <= at && at <= block.last ? sum + block.bytes : sum),
       0,

@@ -2,6 +2,7 @@
 
 import { describe, expect, test } from "vitest";
 import { tensorOf } from "../../compiler/ir/tensor.js";
+import { callsOf } from "../../compiler/loop/program.js";
 import { Pipeline } from "../../compiler/stages.js";
 import { expectLevels } from "../harness.js";
 import { randomTensor } from "../harness-random.js";
@@ -222,5 +223,5 @@ test("the epilogue of a convolution with hard-swish is one kernel", async () => 
   const pipeline = new Pipeline({});
   const program = pipeline.lower(pipeline.runGraphPasses(await pipeline.importGraph(model)));
   // One to put the channels of the input side by side; the way back is part of the epilogue.
-  expect(program.calls.map(({ kernel }) => kernel.name.replace(/_.*/, ""))).toEqual(["relayout", "conv"]);
+  expect(callsOf(program).map(({ kernel }) => kernel.name.replace(/_.*/, ""))).toEqual(["relayout", "conv"]);
 });

@@ -274,7 +274,7 @@ describe("programs", () => {
   });
 
   test("what no call has written is NaN", () => {
-    const program = { ...scaleProgram(), calls: [] };
+    const program = { ...scaleProgram(), steps: [] };
     const outputs = interpretProgram(program, new Map([["x", bytes(new Float32Array(4))]]));
     expect([...new Float32Array(outputs.get("out/y:0")!.buffer)]).toEqual([NaN, NaN, NaN, NaN]);
   });

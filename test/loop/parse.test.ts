@@ -152,8 +152,8 @@ describe("programs", () => {
       buffer t: temporary f32 bytes 16
       buffer "out/y:0": output f32 bytes 16
 
-      inputs (x)
-      outputs ("out/y:0")
+      inputs (x[4])
+      outputs ("out/y:0"[4])
 
       kernel @scale(x: read f32[4], w: read f32[1], y: write f32[4]) {
         for i in 0..4 {
@@ -169,7 +169,7 @@ describe("programs", () => {
   const wrong: [from: string, to: string, message: string][] = [
     ["buffer t: temporary", "buffer x: temporary", "the buffer exists already"],
     ["buffer t: temporary", "buffer t: scratch", "expected a kind of buffer"],
-    ["inputs (x)", "inputs (z)", "unknown buffer, at z)"],
+    ["inputs (x[4])", "inputs (z[4])", "unknown buffer, at z[4])"],
     ["call @scale(x", "call @scales(x", "unknown kernel, at scales(x,"],
     ["constant f32 bytes 8", "constant f32 bytes 12", "no resource of 12 bytes has this name, at w:"],
     ["flops 4", "", "expected flops"],

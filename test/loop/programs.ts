@@ -23,12 +23,14 @@ export function scaleProgram(): Program {
   const t: ProgramBuffer = { name: "t", dtype: "float32", byteLength: 16, kind: "temporary" };
   const y: ProgramBuffer = { name: "out/y:0", dtype: "float32", byteLength: 16, kind: "output" };
   const call = (from: ProgramBuffer, to: ProgramBuffer, byteOffset: number, source: string) => ({
+    kind: "call" as const,
     kernel,
     args: [
       { buffer: from, byteOffset: 0 },
       { buffer: w, byteOffset },
       { buffer: to, byteOffset: 0 },
     ],
+    sizes: [],
     source: [source],
     flops: 4,
     inPlace: [[2, 0] as const],
@@ -36,8 +38,11 @@ export function scaleProgram(): Program {
   return {
     name: "scale_twice",
     buffers: [x, w, t, y],
-    calls: [call(x, t, 0, "Mul_0"), call(t, y, 4, "Mul_1")],
+    steps: [call(x, t, 0, "Mul_0"), call(t, y, 4, "Mul_1")],
     inputs: [x],
     outputs: [y],
+    inputShapes: [[4]],
+    outputShapes: [[4]],
+    errors: [],
   };
 }

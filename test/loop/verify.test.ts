@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { f32Constant, KernelBuilder } from "../../compiler/loop/builder.js";
 import type { Kernel } from "../../compiler/loop/ir.js";
-import type { Call, Program, ProgramBuffer } from "../../compiler/loop/program.js";
+import { type Call, callsOf, type Program, type ProgramBuffer } from "../../compiler/loop/program.js";
 import { verifyProgram } from "../../compiler/loop/verify.js";
 import { scaleProgram } from "./programs.js";
 
@@ -12,11 +12,11 @@ const [input, weights, scaled, output] = program.buffers as [
   ProgramBuffer,
   ProgramBuffer,
 ];
-const [first, second] = program.calls as [Call, Call];
+const [first, second] = program.steps as [Call, Call];
 
 const withCall = (changes: Partial<Call>): Program => ({
   ...program,
-  calls: [{ ...first, ...changes }, second],
+  steps: [{ ...first, ...changes }, second],
 });
 
 /** The program with one buffer replaced wherever it stands. */
@@ -28,7 +28,7 @@ function withBuffer(old: ProgramBuffer, changes: Partial<ProgramBuffer>): Progra
     buffers: program.buffers.map(swap),
     inputs: program.inputs.map(swap),
     outputs: program.outputs.map(swap),
-    calls: program.calls.map((call) => ({
+    steps: callsOf(program).map((call) => ({
       ...call,
       args: call.args.map((arg) => ({ ...arg, buffer: swap(arg.buffer) })),
     })),
@@ -68,7 +68,7 @@ const broken: [invariant: number, what: string, program: Program][] = [
   [19, "an input that is a temporary", { ...program, inputs: [scaled] }],
   [19, "an output that is a temporary", { ...program, outputs: [scaled] }],
   [19, "an input that is not in the list", { ...program, inputs: [{ ...input }] }],
-  [19, "an output that nothing writes", { ...program, calls: [first] }],
+  [19, "an output that nothing writes", { ...program, steps: [first] }],
   [20, "an argument too few", withCall({ args: first.args.slice(1) })],
   [20, "a kernel with sizes", withCall({ kernel: kernelOfSize(), args: [] })],
   [21, "a buffer that is not in the list", argument(2, { buffer: { ...scaled } })],
@@ -78,7 +78,7 @@ const broken: [invariant: number, what: string, program: Program][] = [
   [22, "an extent past the end", argument(0, { byteOffset: 4 })],
   [23, "a constant that is written", withBuffer(scaled, { kind: "constant", data: new Uint8Array(16) })],
   [23, "an input that is written", argument(2, { buffer: input })],
-  [24, "a temporary that nothing has written", { ...program, calls: [second, first] }],
+  [24, "a temporary that nothing has written", { ...program, steps: [second, first] }],
   [25, "a pair of a buffer with itself", withCall({ inPlace: [[2, 2]] })],
   [25, "a pair that writes what is only read", withCall({ inPlace: [[0, 1]] })],
   [25, "a pair beyond the arguments", withCall({ inPlace: [[2, 3]] })],

@@ -8,7 +8,13 @@ import { graphResources, printGraph } from "../../compiler/ir/print.js";
 import { defaultLimits } from "../../compiler/limits.js";
 import { parseProgram } from "../../compiler/loop/parse.js";
 import { printProgram } from "../../compiler/loop/print.js";
-import type { Program, ProgramBuffer } from "../../compiler/loop/program.js";
+import {
+  callsOf,
+  kernelsOf,
+  mapCalls,
+  type Program,
+  type ProgramBuffer,
+} from "../../compiler/loop/program.js";
 import { verifyProgram } from "../../compiler/loop/verify.js";
 import { Pipeline } from "../../compiler/stages.js";
 import { loopPasses } from "../../passes/loop/pipeline.js";
@@ -36,11 +42,11 @@ function expectProgramText(program: Program, after: string): void {
     after,
   ).toBe(true);
   const names = (buffers: readonly ProgramBuffer[]) => buffers.map(({ name }) => name);
-  const shape = ({ buffers, inputs, outputs, calls }: Program) => ({
-    buffers: buffers.map(({ data: _, ...buffer }) => buffer),
+  const shape = ({ inputs, outputs, ...program }: Program) => ({
+    buffers: program.buffers.map(({ data: _, ...buffer }) => buffer),
     inputs: names(inputs),
     outputs: names(outputs),
-    calls: calls.map(({ kernel, args, ...call }) => ({
+    calls: callsOf(program).map(({ kernel, args, ...call }) => ({
       ...call,
       kernel: kernel.name,
       args: args.map(({ buffer, byteOffset }) => `${buffer.name} + ${byteOffset}`),
@@ -64,9 +70,8 @@ describe("text after every pass reads back", () => {
       let program = pipeline.lower(graph);
       expectProgramText(program, "lower");
       for (const pass of loopPasses(3)) {
-        const kernels = new Map(program.calls.map(({ kernel }) => [kernel, pass.run(kernel)]));
-        const calls = program.calls.map((call) => ({ ...call, kernel: kernels.get(call.kernel)! }));
-        program = { ...program, calls };
+        const kernels = new Map(kernelsOf(program).map((kernel) => [kernel, pass.run(kernel)]));
+        program = mapCalls(program, (call) => ({ ...call, kernel: kernels.get(call.kernel)! }));
         expectProgramText(program, pass.name);
       }
     });

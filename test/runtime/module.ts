@@ -60,6 +60,8 @@ export function metadataOf(fields: Partial<ModelMetadata>): ModelMetadata {
     outputs: [],
     weights: { address: 0, byteLength: 0, embedded: true, sha256: "" },
     arena: { address: 0, byteLength: 0 },
+    symbols: [],
+    errors: [],
     states: [],
     ...fields,
   };

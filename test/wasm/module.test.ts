@@ -63,26 +63,43 @@ const w = buffer(
 const y = buffer("y", "output");
 
 const call = (kernel: Kernel, ...buffers: ProgramBuffer[]): Call => ({
+  kind: "call",
   kernel,
+  sizes: [],
   args: buffers.map((each) => ({ buffer: each, byteOffset: 0 })),
   source: [],
   flops: 0,
   inPlace: [],
 });
 
+const plan = (memoryBytes: number): EmissionInput["plan"] => ({
+  addresses: new Map([
+    [w, 0],
+    [x, 64],
+    [y, 128],
+  ]),
+  memoryBytes,
+  dynamic: null,
+});
+
 function inputOf(calls: readonly Call[], changes: Partial<EmissionInput> = {}): EmissionInput {
-  const program: Program = { name: "test", buffers: [x, w, y], calls, inputs: [x], outputs: [y] };
+  const program: Program = {
+    name: "test",
+    buffers: [x, w, y],
+    steps: calls,
+    inputs: [x],
+    outputs: [y],
+    inputShapes: [[COUNT]],
+    outputShapes: [[COUNT]],
+    errors: [],
+  };
   return {
     program,
-    addresses: new Map([
-      [w, 0],
-      [x, 64],
-      [y, 128],
-    ]),
-    memoryBytes: 192,
+    plan: plan(192),
+    memoryLimit: 2 ** 31,
     features: { simd: true, relaxedSimd: false },
     optimize: 3,
-    metadata: new TextEncoder().encode('{"abi":1}'),
+    metadata: () => new TextEncoder().encode('{"abi":2}'),
     embed: [w],
     ...changes,
   };
@@ -121,7 +138,7 @@ describe("a module", () => {
         .sort(),
     ).toEqual(["memory", "run"]);
     const [metadata] = WebAssembly.Module.customSections(module, "kiln");
-    expect(new TextDecoder().decode(metadata)).toBe('{"abi":1}');
+    expect(new TextDecoder().decode(metadata)).toBe('{"abi":2}');
     const { memory } = new WebAssembly.Instance(module).exports as { memory: WebAssembly.Memory };
     expect(memory.buffer.byteLength).toBe(65536);
     expect(() => memory.grow(1)).toThrow();
@@ -136,7 +153,7 @@ describe("a module", () => {
     const split = emitModule(standard({ embed: [] }));
     expect(split.codeBytes).toBe(codeBytes);
     expect(split.wasm.length).toBe(codeBytes);
-    expect(wasm.length).toBeGreaterThan(codeBytes + w.byteLength);
+    expect(wasm.length).toBeGreaterThan(codeBytes + 4 * COUNT);
     expect([...kernelBytes.keys()]).toEqual(["fill 1", "fma"]);
     for (const bytes of kernelBytes.values()) expect(bytes).toBeGreaterThan(20);
   });
@@ -165,7 +182,7 @@ describe("a module", () => {
   });
 
   test("needs no memory beyond what it is told", () => {
-    const { wasm } = emitModule(standard({ memoryBytes: 65537 }));
+    const { wasm } = emitModule(standard({ plan: plan(65537) }));
     const instance = new WebAssembly.Instance(new WebAssembly.Module(wasm as Uint8Array<ArrayBuffer>));
     expect((instance.exports.memory as WebAssembly.Memory).buffer.byteLength).toBe(131072);
   });

@@ -3,7 +3,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { Kernel } from "../../../compiler/loop/ir.js";
-import type { Call, Program, ProgramBuffer } from "../../../compiler/loop/program.js";
+import { type Call, callsOf, type Program, type ProgramBuffer } from "../../../compiler/loop/program.js";
 import { type MemoryPlan, planMemory } from "../../../passes/memory/plan.js";
 
 /** The plan never looks into kernels. */
@@ -20,12 +20,24 @@ function call(
   inPlace: readonly [number, number][] = [],
   byteOffset = 0,
 ): Call {
-  return { kernel, args: buffers.map((buffer) => ({ buffer, byteOffset })), source: [], flops: 0, inPlace };
+  const args = buffers.map((buffer) => ({ buffer, byteOffset }));
+  return { kind: "call", kernel, args, sizes: [], source: [], flops: 0, inPlace };
 }
 
 function programOf(buffers: readonly ProgramBuffer[], calls: readonly Call[]): Program {
   const ofKind = (kind: ProgramBuffer["kind"]) => buffers.filter((buffer) => buffer.kind === kind);
-  return { name: "p", buffers, calls, inputs: ofKind("input"), outputs: ofKind("output") };
+  const [inputs, outputs] = [ofKind("input"), ofKind("output")];
+  const shapes = (of: readonly ProgramBuffer[]) => of.map(() => []);
+  return {
+    name: "p",
+    buffers,
+    steps: calls,
+    inputs,
+    outputs,
+    inputShapes: shapes(inputs),
+    outputShapes: shapes(outputs),
+    errors: [],
+  };
 }
 
 describe("plans by hand", () => {
@@ -142,7 +154,7 @@ const programs = fc
     const made = calls.map(({ reads, results, sameSize, inPlace, isOutput }, at) => {
       const read = [...new Set(reads.map((n) => buffers[n % buffers.length]!))];
       const written = results.map((bytes, i) => {
-        const size = i === 0 && sameSize ? read[0]!.byteLength : bytes;
+        const size = i === 0 && sameSize ? bytesOf(read[0]!) : bytes;
         return bufferOf(`t${at}_${i}`, isOutput && i === 0 ? "output" : "temporary", size);
       });
       buffers.push(...written);
@@ -151,15 +163,17 @@ const programs = fc
     return programOf(buffers, made);
   });
 
+const bytesOf = ({ byteLength }: ProgramBuffer): number => byteLength as number;
+
 const aligned = (bytes: number): number => Math.ceil(bytes / 64) * 64;
 
 /** First and last call at which a buffer is needed; `calls.length` stands for the time after the last. */
 function lifetimeOf(program: Program, buffer: ProgramBuffer): [number, number] | null {
-  const uses = program.calls.flatMap(({ args }, at) =>
+  const uses = callsOf(program).flatMap(({ args }, at) =>
     args.some((arg) => arg.buffer === buffer) ? [at] : [],
   );
   if (program.inputs.includes(buffer)) uses.push(0);
-  if (program.outputs.includes(buffer)) uses.push(program.calls.length);
+  if (program.outputs.includes(buffer)) uses.push(callsOf(program).length);
   return uses.length === 0 ? null : [Math.min(...uses), Math.max(...uses)];
 }
 
@@ -174,7 +188,7 @@ describe("of every plan", () => {
     each((program, { addresses }) => {
       const owners: (ProgramBuffer | undefined)[] = [];
       const blocks = ({ byteLength }: ProgramBuffer, address: number): number[] =>
-        Array.from({ length: aligned(byteLength) / 64 }, (_, i) => address / 64 + i);
+        Array.from({ length: aligned(byteLength as number) / 64 }, (_, i) => address / 64 + i);
       const mark = (buffer: ProgramBuffer): void => {
         for (const block of blocks(buffer, addresses.get(buffer)!)) owners[block] = buffer;
       };
@@ -185,7 +199,7 @@ describe("of every plan", () => {
       };
       const known = new Set(program.buffers.filter(({ kind }) => kind === "input" || kind === "constant"));
       for (const buffer of known) if (addresses.has(buffer)) mark(buffer);
-      for (const { args } of program.calls) {
+      for (const { args } of callsOf(program)) {
         const written = args.map(({ buffer }) => buffer).filter((buffer) => !known.has(buffer));
         for (const { buffer } of args) if (known.has(buffer)) expectMarked(buffer);
         written.forEach(mark);
@@ -206,15 +220,15 @@ describe("of every plan", () => {
       for (const [i, operand] of placed.entries()) {
         for (const result of placed.slice(i + 1)) {
           const apart =
-            operand.address + operand.buffer.byteLength <= result.address ||
-            result.address + result.buffer.byteLength <= operand.address ||
+            operand.address + bytesOf(operand.buffer) <= result.address ||
+            result.address + bytesOf(result.buffer) <= operand.address ||
             operand.lifetime[1] < result.lifetime[0] ||
             result.lifetime[1] < operand.lifetime[0];
           if (apart) continue;
           const [, at] = operand.lifetime;
           expect(result.lifetime[0]).toBe(at);
           expect(result.address).toBe(operand.address);
-          const { args, inPlace } = program.calls[at]!;
+          const { args, inPlace } = callsOf(program)[at]!;
           const pairs = inPlace.map(([written, read]) => [
             args[written]!.buffer.name,
             args[read]!.buffer.name,
@@ -230,7 +244,7 @@ describe("of every plan", () => {
         expect(address % 64).toBe(0);
         const region = buffer.kind === "constant" ? weights : arena;
         expect(address).toBeGreaterThanOrEqual(region.address);
-        expect(address + buffer.byteLength).toBeLessThanOrEqual(region.address + region.byteLength);
+        expect(address + bytesOf(buffer)).toBeLessThanOrEqual(region.address + region.byteLength);
       }
       expect(weights.address).toBe(1024);
       expect(weights.address + weights.byteLength).toBeLessThanOrEqual(arena.address);
@@ -249,11 +263,11 @@ describe("of every plan", () => {
         program.buffers.reduce((sum, buffer) => {
           const lifetime = buffer.kind === "constant" ? null : lifetimeOf(program, buffer);
           const lives = lifetime !== null && lifetime[0] <= at && at <= lifetime[1];
-          return lives ? sum + aligned(buffer.byteLength) : sum;
+          return lives ? sum + aligned(bytesOf(buffer)) : sum;
         }, 0);
-      const bound = Math.max(...Array.from({ length: program.calls.length + 1 }, (_, at) => live(at)));
+      const bound = Math.max(...Array.from({ length: callsOf(program).length + 1 }, (_, at) => live(at)));
       // Sharing in place is the only way below the sum of what lives at once.
-      const shares = program.calls.some(({ inPlace }) => inPlace.length > 0);
+      const shares = callsOf(program).some(({ inPlace }) => inPlace.length > 0);
       if (shares) expect(plan.arenaLowerBound).toBeLessThanOrEqual(bound);
       else expect(plan.arenaLowerBound).toBe(bound);
     }));
