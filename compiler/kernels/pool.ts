@@ -1,55 +1,94 @@
 /**
  * Pools over any number of spatial dims. Each window is clipped to the input, so padding is never read; the bounds
  * of a dim are worked out once for each place on it. Channels are the innermost loop where they lie side by side,
- * and become vectors.
+ * and become vectors. Every extent may be known only at run time.
  */
 
-import {
-  add,
-  constant,
-  constantIndex,
-  div,
-  i32Constant,
-  maxIndex,
-  minIndex,
-  mul,
-  type Operand,
-  op,
-  read,
-  sub,
-} from "../loop/builder.js";
-import { type Expr, f32 } from "../loop/ir.js";
+import { constant, i32Constant, mul, type Operand, op, read, select, sub } from "../loop/builder.js";
+import type { Expr, ScalarType } from "../loop/ir.js";
 import type { NodeScope } from "../lowering/context.js";
+import type { KernelScope } from "../lowering/scope.js";
+import { forTaps, type Taps, tapPlaces, tapsOf, type WindowShape } from "./window.js";
 
-export interface PoolParameters {
-  readonly kind: "max" | "average";
-  /** [batch, channels, ...spatial] */
-  readonly shape: readonly number[];
-  readonly kernel: readonly number[];
-  readonly strides: readonly number[];
-  readonly dilations: readonly number[];
-  readonly before: readonly number[];
-  readonly after: readonly number[];
-  readonly out: readonly number[];
-  /** Padding counts for the mean. */
-  readonly includePad: boolean;
+/** How the elements of a window become one. */
+export interface WindowReducer {
+  readonly scalar: ScalarType;
+  readonly initial: number | bigint;
+  readonly combine: (sum: Expr, x: Expr) => Expr;
+  /** `count` gives the taps inside of the input, or inside of its padding as well. */
+  readonly finish?: (value: Expr, count: (withPadding: boolean) => Expr) => Expr;
 }
 
-/** Taps of a window on one dim: from `start` up to `end`, and how many count for the mean. */
-interface Taps {
-  readonly start: Operand;
-  readonly end: Operand;
-  readonly counted: Operand;
-}
-
-const unrolledTaps = 9;
+type Load = (indices: readonly Expr[]) => Expr;
 
 export function pool(
   s: NodeScope,
-  p: PoolParameters,
+  p: WindowShape,
   order: readonly number[],
-  load: (indices: readonly Expr[]) => Expr,
+  reducer: WindowReducer,
+  load: Load,
   result: (value: Expr, indices: readonly Expr[]) => void,
+): void {
+  forPlaces(s, p, order, (indices, taps) => {
+    const accumulator = s.variable("acc", constant({ scalar: reducer.scalar, lanes: 1 }, reducer.initial));
+    forTaps(s, p, taps, (chosen) => {
+      const at = inputAt(s, p, indices, chosen);
+      s.assign(accumulator, reducer.combine(read(accumulator), load(at)));
+    });
+    const count = (withPadding: boolean): Expr =>
+      taps.reduce<Expr>(
+        (product, { start, end, padded }) => mul(product, withPadding ? padded : sub(end, start)),
+        i32Constant(1),
+      );
+    const value = read(accumulator);
+    result(reducer.finish?.(value, count) ?? value, indices);
+  });
+}
+
+/**
+ * The largest element of each window and where it lies: the first one of those that are equal, and a NaN before all
+ * numbers. `place` turns indices of the input into what is told of the place.
+ */
+export function poolWithIndices(
+  s: NodeScope,
+  p: WindowShape,
+  order: readonly number[],
+  reducer: Pick<WindowReducer, "scalar" | "initial">,
+  load: Load,
+  place: (indices: readonly Expr[]) => Expr,
+  result: (value: Expr, place: Expr, indices: readonly Expr[]) => void,
+): void {
+  const { scalar } = reducer;
+  const isFloat = scalar === "f32" || scalar === "f64";
+  forPlaces(s, p, order, (indices, taps) => {
+    const best = s.variable("best", constant({ scalar, lanes: 1 }, reducer.initial));
+    const first = place(
+      inputAt(
+        s,
+        p,
+        indices,
+        taps.map(({ start }) => start),
+      ),
+    );
+    const where = s.variable("where", first);
+    forTaps(s, p, taps, (chosen) => {
+      const at = inputAt(s, p, indices, chosen);
+      const x = s.let("x", load(at));
+      const greater = op(isFloat ? "gt" : "gt_s", x, read(best));
+      const wins = s.let("wins", isFloat ? op("or", greater, op("ne", x, x)) : greater);
+      s.assign(where, select(wins, place(at), read(where)));
+      s.assign(best, select(wins, x, read(best)));
+    });
+    result(read(best), read(where), indices);
+  });
+}
+
+/** Visits the places of the result in memory order, with the taps of the window of each. */
+function forPlaces(
+  s: KernelScope,
+  p: WindowShape,
+  order: readonly number[],
+  visit: (indices: readonly Expr[], taps: readonly Taps[]) => void,
 ): void {
   const extents = [p.shape[0]!, p.shape[1]!, ...p.out];
   const indices: Expr[] = extents.map(() => i32Constant(0));
@@ -57,64 +96,23 @@ export function pool(
   const nest = (depth: number): void => {
     const axis = order[depth];
     if (axis === undefined) {
-      combineWindow(s, p, indices, taps, load, result);
+      visit([...indices], [...taps]);
       return;
     }
     const mode = depth === order.length - 1 ? "vectorize" : depth === 0 ? "parallel" : "serial";
-    const visit = (index: Expr): void => {
+    const enter = (index: Expr): void => {
       indices[axis] = index;
       if (axis >= 2) taps[axis - 2] = tapsOf(s, p, axis - 2, index);
       nest(depth + 1);
     };
-    s.for(`i${axis}`, 0, extents[axis]!, visit, { mode });
+    s.for(`i${axis}`, 0, s.dim(extents[axis]!), enter, { mode });
   };
   nest(0);
 }
 
-function tapsOf(s: NodeScope, p: PoolParameters, dim: number, place: Expr): Taps {
-  const [kernel, dilation, extent] = [p.kernel[dim]!, p.dilations[dim]!, p.shape[dim + 2]!];
-  const [before, after] = [p.before[dim]!, p.after[dim]!];
-  const last = (p.out[dim]! - 1) * p.strides[dim]! + (kernel - 1) * dilation;
-  if (before === 0 && last < extent) return { start: 0, end: kernel, counted: kernel };
-  const first = s.let("first", sub(mul(place, p.strides[dim]!), before));
-  const start = div(maxIndex(sub(dilation - 1, first), 0), dilation);
-  const reach = (limit: number): Expr =>
-    minIndex(div(maxIndex(sub(limit + dilation - 1, first), 0), dilation), kernel);
-  const from = s.let("start", start);
-  const to = s.let("end", reach(extent));
-  return { start: from, end: to, counted: p.includePad ? reach(extent + after) : sub(to, from) };
-}
-
-function combineWindow(
-  s: NodeScope,
-  p: PoolParameters,
+const inputAt = (
+  s: KernelScope,
+  p: WindowShape,
   indices: readonly Expr[],
-  taps: readonly Taps[],
-  load: (indices: readonly Expr[]) => Expr,
-  result: (value: Expr, indices: readonly Expr[]) => void,
-): void {
-  const whole = taps.every(({ start, end }) => typeof start === "number" && typeof end === "number");
-  const short = p.kernel.reduce((a, b) => a * b, 1) <= unrolledTaps;
-  const mode = whole && short ? "unroll" : "serial";
-  const accumulator = s.variable("acc", constant(f32, p.kind === "max" ? Number.NEGATIVE_INFINITY : 0));
-  const nest = (chosen: readonly Expr[]): void => {
-    const dim = chosen.length;
-    if (dim === taps.length) {
-      const spatial = chosen.map((tap, i) =>
-        add(mul(indices[i + 2]!, p.strides[i]!), sub(mul(tap, p.dilations[i]!), p.before[i]!)),
-      );
-      const x = load([indices[0]!, indices[1]!, ...spatial]);
-      s.assign(accumulator, op(p.kind === "max" ? "max" : "add", read(accumulator), x));
-      return;
-    }
-    s.for("tap", taps[dim]!.start, taps[dim]!.end, (tap) => nest([...chosen, tap]), { mode });
-  };
-  nest([]);
-  if (p.kind === "max") {
-    result(read(accumulator), indices);
-    return;
-  }
-  const count = taps.reduce<Expr>((product, { counted }) => mul(product, counted), i32Constant(1));
-  const divisor = constantIndex(count) ?? s.let("count", op("i32_to_f32_s", count));
-  result(op("div", read(accumulator), divisor), indices);
-}
+  chosen: readonly Operand[],
+): Expr[] => [indices[0]!, indices[1]!, ...tapPlaces(s, p, indices.slice(2), chosen)];

@@ -108,3 +108,10 @@ export class GraphBuilder {
     return this.constant(tensorOf("int64", [values.length], values));
   }
 }
+
+/** The attributes that a node has, given or by default, as those of another node. */
+export function presentAttributes({ attributes }: Pick<ImportedNode, "attributes">): Attributes {
+  return Object.fromEntries(
+    Object.entries(attributes).filter(([, value]) => value !== undefined),
+  ) as Attributes;
+}

@@ -24,6 +24,7 @@ import { normalizationOperators } from "./normalization-expand.js";
 import { meanNormalizationOperators } from "./normalization-expand-mean.js";
 import type { Operator } from "./operator.js";
 import { poolingOperators } from "./pooling.js";
+import { globalPoolOperators } from "./pooling-global.js";
 import { reductionOperators } from "./reduction.js";
 import { reshapeOperators } from "./reshape.js";
 import { resizeOperators } from "./resize.js";
@@ -43,6 +44,7 @@ const all: readonly Operator[] = [
   ...softmaxOperators,
   ...reductionOperators,
   ...poolingOperators,
+  ...globalPoolOperators,
   ...matmulOperators,
   ...internalOperators,
   ...convolutionTransposeOperators,

@@ -205,9 +205,9 @@ const LRN = defineExpansion({
     if (x!.rank < 2) fail(`takes 2 dims or more, not ${x!.rank}`, "E_SHAPE");
     if (size < 1) fail(`size ${size} is not positive`);
     const shape = b.op("Shape", [x!]);
-    const [, channels] = x!.shape;
-    if (!isStatic(channels!)) return fail("the number of channels must be known", "E_UNSUPPORTED");
-    const rows = b.op("Reshape", [b.op("Mul", [x!, x!]), b.ints([0, 1, channels, -1])]);
+    // [N, C, ...] as an image of C rows.
+    const flat = b.op("Reshape", [b.op("Mul", [x!, x!]), b.ints([0, 0, -1])]);
+    const rows = b.op("Unsqueeze", [flat, b.ints([1])]);
     const [before, after] = [Math.floor((size - 1) / 2), Math.ceil((size - 1) / 2)];
     const means = b.op("AveragePool", [rows], {
       kernel_shape: [size, 1],

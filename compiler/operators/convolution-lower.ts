@@ -1,0 +1,189 @@
+/**
+ * Which kernel a convolution gets: the register tile with packed weights, the depthwise one, or plain loops for all
+ * that those do not cover.
+ */
+
+import { type Dim, equalDims, floorDivDims, isStatic, printDim } from "../ir/dim.js";
+import { elementCount, type TensorData } from "../ir/tensor.js";
+import {
+  type ConvolutionParameters,
+  convolution,
+  convolutionFlops,
+  packConvolution,
+} from "../kernels/convolution.js";
+import { directConvolution } from "../kernels/convolution-direct.js";
+import { depthwise, depthwiseFlops, packDepthwise } from "../kernels/depthwise.js";
+import type { WindowShape } from "../kernels/window.js";
+import { i32Constant } from "../loop/builder.js";
+import { registerTypes } from "../loop/ir.js";
+import type { LoweringContext } from "../lowering/context.js";
+import type { Placement } from "../lowering/scope.js";
+import { type ConvolutionAttributes, convolutionWindow } from "./convolution-window.js";
+import type { NodeView } from "./operator.js";
+import { borderOf, isFixed } from "./window.js";
+
+/** Parameters of the kernels with packed weights: for float32 and fixed extents. Null where those do not serve. */
+export function fixedParameters(context: NodeView<ConvolutionAttributes>): ConvolutionParameters | null {
+  const window = convolutionWindow(context);
+  const [x, w] = [context.input(0), context.input(1)];
+  const [batch] = x.shape as [Dim];
+  const [outChannels, inChannels] = w.shape as [Dim, Dim];
+  if (x.dtype !== "float32" || !isFixed(window) || !areStatic(window.out)) return null;
+  if (!isStatic(batch) || !isStatic(outChannels) || !isStatic(inChannels)) return null;
+  const { group } = context.attributes;
+  return {
+    batch,
+    groups: group,
+    inChannels,
+    outChannels: outChannels / group,
+    out: window.out,
+    kernel: window.kernel,
+    strides: window.strides,
+    dilations: window.dilations,
+  };
+}
+
+const areStatic = (dims: readonly Dim[]): dims is readonly number[] => dims.every(isStatic);
+
+const isDepthwise = (p: ConvolutionParameters): boolean =>
+  p.groups > 1 && p.inChannels === 1 && p.outChannels === 1;
+
+const isPointwiseShape = (p: ConvolutionParameters): boolean =>
+  p.kernel.every((k) => k === 1) && p.strides.every((s) => s === 1);
+
+function nameOf(kind: string, p: ConvolutionParameters): string {
+  const stride = p.strides.some((s) => s !== 1) ? `_s${p.strides.join("x")}` : "";
+  const groups = p.groups > 1 && kind === "conv" ? `_g${p.groups}` : "";
+  const channels = kind === "conv" ? `${p.inChannels}to${p.outChannels}` : `c${p.groups}`;
+  return `${kind}_${p.kernel.join("x")}${stride}${groups}_${channels}_${p.out.join("x")}`;
+}
+
+export function lowerConvolution(context: LoweringContext<ConvolutionAttributes>): void {
+  const p = fixedParameters(context);
+  if (p === null) lowerDirect(context);
+  else lowerPacked(context, p);
+}
+
+/** Plain loops, for every element type and extents of all kinds. */
+function lowerDirect(context: LoweringContext<ConvolutionAttributes>): void {
+  const window = convolutionWindow(context);
+  const [x, w] = [context.input(0), context.input(1)];
+  const { group } = context.attributes;
+  const [outChannels, inChannels] = w.shape as [Dim, Dim];
+  const parameters = {
+    scalar: registerTypes[x.dtype],
+    batch: x.shape[0]!,
+    groups: group,
+    inChannels,
+    outChannels: floorDivDims(outChannels, group),
+  };
+  const border = borderOf(window);
+  const input = border === null ? context.placement(0) : context.withBorder(0, border);
+  const shape: WindowShape = { ...window, shape: input.strided.shape };
+  const bordered = {
+    ...shape,
+    before: shape.before.map(() => 0),
+    after: shape.before.map(() => 0),
+    inside: true,
+  };
+  const name = `conv_direct_${x.dtype}_${w.shape.map(printDim).join("x")}`;
+  context.kernel({ name, flops: flopsOf(context) }, (s) => {
+    directConvolution(s, parameters, border === null ? shape : bordered, {
+      input: s.view("x", input, "read"),
+      weights: s.view("w", context.placement(1), "read"),
+      result: (value, indices) => s.result(value, indices),
+    });
+  });
+}
+
+function lowerPacked(context: LoweringContext<ConvolutionAttributes>, p: ConvolutionParameters): void {
+  const input = context.withBorder(0, borderOf(convolutionWindow(context))!);
+  const weights = context.input(1).constant;
+  if (isDepthwise(p) && weights !== null && input.strided.strides[1] === 1) {
+    lowerDepthwise(context, p, input, weights);
+    return;
+  }
+  const [shape, place] = joinPlaces(context, p, input);
+  context.kernel({ name: nameOf("conv", p), flops: convolutionFlops(p) }, (s) => {
+    const packed =
+      weights === null
+        ? withTaps(context.placement(1), shape.kernel.length)
+        : context.packed(weights, `conv.${p.groups}`, () => packConvolution(p, weights));
+    convolution(s, shape, {
+      input: s.view("x", place, "read"),
+      weights: s.view("w", packed, "read"),
+      packed: weights !== null,
+      result: (value, n, channel, places) => {
+        const spatial =
+          places.length < p.out.length ? [...p.out.slice(1).map(() => i32Constant(0)), ...places] : places;
+        s.result(value, [n, channel, ...spatial], { axis: 1, count: value.type.lanes });
+      },
+    });
+  });
+}
+
+function lowerDepthwise(
+  context: LoweringContext<ConvolutionAttributes>,
+  p: ConvolutionParameters,
+  input: Placement,
+  weights: TensorData,
+): void {
+  const parameters = { ...p, channels: p.groups };
+  context.kernel({ name: nameOf("depthwise", p), flops: depthwiseFlops(parameters) }, (s) => {
+    const packed = context.packed(weights, "depthwise", () => packDepthwise(parameters, weights));
+    depthwise(s, parameters, {
+      input: s.view("x", input, "read"),
+      weights: s.view("w", packed, "read"),
+      result: (value, n, channel, places) => {
+        s.result(value, [n, channel, ...places], { axis: 1, count: value.type.lanes });
+      },
+    });
+  });
+}
+
+/**
+ * A 1x1 convolution sees places only as rows of a matrix: where they follow one another in memory they become one
+ * long dim, so that tiles do not end at the edge of every row.
+ */
+function joinPlaces(
+  context: LoweringContext<ConvolutionAttributes>,
+  p: ConvolutionParameters,
+  input: Placement,
+): [ConvolutionParameters, Placement] {
+  const axes = p.out.map((_, i) => i + 2);
+  const { shape, strides } = input.strided;
+  const joined = axes.slice(0, -1).every((axis) => {
+    const next = axes.find((other) => other > axis && shape[other] !== 1);
+    if (next === undefined || shape[axis] === 1) return true;
+    return equalDims(strides[axis]!, Number(strides[next]) * Number(shape[next]));
+  });
+  if (!isPointwiseShape(p) || p.out.length === 1 || !joined || !context.joinsDims(axes)) return [p, input];
+  const places = elementCount(p.out);
+  const innermost = axes.filter((axis) => shape[axis] !== 1).at(-1) ?? axes.at(-1)!;
+  return [
+    { ...p, out: [places], kernel: [1], strides: [1], dilations: [1] },
+    {
+      buffer: input.buffer,
+      strided: {
+        shape: [shape[0]!, shape[1]!, places],
+        offset: input.strided.offset,
+        strides: [strides[0]!, strides[1]!, strides[innermost]!],
+      },
+    },
+  ];
+}
+
+/** Weights [M, C, ...ones] seen with fewer tap dims, as where places are joined. */
+function withTaps(weights: Placement, count: number): Placement {
+  const { shape, strides, offset } = weights.strided;
+  if (shape.length === count + 2) return weights;
+  const keep = (dims: readonly Dim[]): Dim[] => dims.slice(0, count + 2);
+  return { buffer: weights.buffer, strided: { shape: keep(shape), strides: keep(strides), offset } };
+}
+
+/** Of fixed extents; others are not counted. */
+export function flopsOf(context: NodeView<ConvolutionAttributes>): number {
+  const [, ...weights] = context.input(1).shape;
+  const dims = [...context.node.outputs[0]!.shape, ...weights];
+  return areStatic(dims) ? 2 * elementCount(dims) : 0;
+}

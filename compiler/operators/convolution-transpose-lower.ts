@@ -1,0 +1,241 @@
+/**
+ * Transposed convolution, as ordinary convolutions: results whose place has the same remainder modulo the stride meet
+ * the same taps, so each combination of remainders (a phase) is a convolution of the input with those taps, written
+ * to every stride-th place. Nothing is multiplied by inserted zeros and nothing is added up afterwards. What phases do
+ * not cover is left to plain loops.
+ */
+
+import { addDims, type Dim, floorDivDims, isStatic, multiplyDims, printDim } from "../ir/dim.js";
+import { elementCount, type TensorData } from "../ir/tensor.js";
+import {
+  type ConvolutionParameters,
+  convolution,
+  convolutionFlops,
+  packTaps,
+} from "../kernels/convolution.js";
+import { directTranspose } from "../kernels/convolution-direct.js";
+import { add, constant, i32Constant, mul } from "../loop/builder.js";
+import { f32, registerTypes } from "../loop/ir.js";
+import type { LoweringContext } from "../lowering/context.js";
+import type { Border, Placement } from "../lowering/scope.js";
+import {
+  type FixedGeometry,
+  geometry,
+  isFixedGeometry,
+  type TransposeAttributes,
+} from "./convolution-transpose-window.js";
+import type { NodeView } from "./operator.js";
+
+/** The taps that results of one remainder meet on one dim. */
+interface Phase {
+  readonly remainder: number;
+  /** Taps in the order of the input places they read. */
+  readonly taps: readonly number[];
+  /** First input place read for the first result, and the distance between places of neighbouring taps. */
+  readonly first: number;
+  readonly step: number;
+  /** Results of this remainder. */
+  readonly count: number;
+}
+
+function phasesOf(g: FixedGeometry, dim: number): Phase[] {
+  const [stride, dilation, before, extent] = [
+    g.strides[dim]!,
+    g.dilations[dim]!,
+    g.before[dim]!,
+    g.out[dim]!,
+  ];
+  return Array.from({ length: Math.min(stride, extent) }, (_, remainder): Phase => {
+    const met = Array.from({ length: g.kernel[dim]! }, (_, tap) => ({
+      tap,
+      place: remainder + before - tap * dilation,
+    }))
+      .filter(({ place }) => ((place % stride) + stride) % stride === 0)
+      .map(({ tap, place }) => ({ tap, place: place / stride }))
+      .reverse();
+    return {
+      remainder,
+      taps: met.map(({ tap }) => tap),
+      first: met[0]?.place ?? 0,
+      step: met.length > 1 ? met[1]!.place - met[0]!.place : 1,
+      count: Math.ceil((extent - remainder) / stride),
+    };
+  });
+}
+
+/** Zeros that some phase reads before and after the input; null where phases do not serve. */
+export function transposeBorder(context: NodeView<TransposeAttributes>): Border | null {
+  const g = fixedGeometry(context);
+  if (g === null) return null;
+  const before = [0, 0];
+  const after = [0, 0];
+  g.kernel.forEach((_, dim) => {
+    const extent = context.input(0).shape[dim + 2] as number;
+    const phases = phasesOf(g, dim).filter(({ taps }) => taps.length > 0);
+    const last = (p: Phase): number => p.first + (p.taps.length - 1) * p.step + p.count - 1;
+    before.push(Math.max(0, ...phases.map((p) => -p.first)));
+    after.push(Math.max(0, ...phases.map((p) => last(p) - (extent - 1))));
+  });
+  return { before, after };
+}
+
+/** The geometry where phases serve: float32, weights that are constants, and fixed extents. Else null. */
+export function fixedGeometry(context: NodeView<TransposeAttributes>): FixedGeometry | null {
+  const [x, w] = [context.input(0), context.input(1)];
+  const g = geometry(context);
+  const fixed = x.dtype === "float32" && w.constant !== null && x.shape.every(isStatic) && isFixedGeometry(g);
+  return fixed ? g : null;
+}
+
+export function lowerTranspose(context: LoweringContext<TransposeAttributes>): void {
+  const g = fixedGeometry(context);
+  if (g === null) lowerDirect(context);
+  else lowerPhases(context, g, context.input(1).constant!);
+}
+
+/** Plain loops, for every element type and extents of all kinds. */
+function lowerDirect(context: LoweringContext<TransposeAttributes>): void {
+  const [x, w] = [context.input(0), context.input(1)];
+  const { group } = context.attributes;
+  const parameters = {
+    scalar: registerTypes[x.dtype],
+    batch: x.shape[0]!,
+    groups: group,
+    inChannels: floorDivDims(w.shape[0]!, group),
+    outChannels: w.shape[1]!,
+  };
+  const name = `deconv_direct_${x.dtype}_${w.shape.map(printDim).join("x")}`;
+  context.kernel({ name, flops: transposeFlops(context) }, (s) => {
+    const window = { ...geometry(context), shape: x.shape };
+    directTranspose(s, parameters, window, {
+      input: s.view("x", context.placement(0), "read"),
+      weights: s.view("w", context.placement(1), "read"),
+      result: (value, indices) => s.result(value, indices),
+    });
+  });
+}
+
+/** Of fixed extents; others are not counted. */
+export function transposeFlops(context: NodeView<TransposeAttributes>): number {
+  const [, ...weights] = context.input(1).shape;
+  const dims = [...context.input(0).shape, ...weights];
+  return dims.every(isStatic) ? 2 * elementCount(dims) : 0;
+}
+
+function lowerPhases(
+  context: LoweringContext<TransposeAttributes>,
+  g: FixedGeometry,
+  weights: TensorData,
+): void {
+  const border = transposeBorder(context)!;
+  const input = context.withBorder(0, border);
+  const choose = (chosen: readonly Phase[]): void => {
+    if (chosen.length < g.kernel.length) {
+      for (const phase of phasesOf(g, chosen.length)) choose([...chosen, phase]);
+      return;
+    }
+    if (chosen.every(({ taps }) => taps.length > 0))
+      lowerPhase(context, g, chosen, shifted(input, border, chosen), weights);
+    else lowerEmpty(context, g, chosen);
+  };
+  choose([]);
+}
+
+/** The input from the first place that a phase reads. */
+function shifted(input: Placement, border: Border, phases: readonly Phase[]): Placement {
+  const { shape, strides } = input.strided;
+  const skip = phases.map(({ first }, i) => first + border.before[i + 2]!);
+  const offset = skip.reduce<Dim>(
+    (sum, n, i) => addDims(sum, multiplyDims(strides[i + 2]!, n)),
+    input.strided.offset,
+  );
+  const left = shape.map((dim, axis) => (axis < 2 ? dim : addDims(dim, -skip[axis - 2]!)));
+  return { buffer: input.buffer, strided: { shape: left, strides, offset } };
+}
+
+function parametersOf(
+  context: NodeView<TransposeAttributes>,
+  phases: readonly Phase[],
+): ConvolutionParameters {
+  const [channels, outPerGroup] = [context.input(1).shape[0] as number, context.input(1).shape[1] as number];
+  const { group } = context.attributes;
+  return {
+    batch: context.input(0).shape[0] as number,
+    groups: group,
+    inChannels: channels / group,
+    outChannels: outPerGroup,
+    out: phases.map(({ count }) => count),
+    kernel: phases.map(({ taps }) => taps.length),
+    strides: phases.map(() => 1),
+    dilations: phases.map(({ step }) => step),
+  };
+}
+
+function lowerPhase(
+  context: LoweringContext<TransposeAttributes>,
+  g: FixedGeometry,
+  phases: readonly Phase[],
+  input: Placement,
+  weights: TensorData,
+): void {
+  const p = parametersOf(context, phases);
+  const key = `${p.groups}.${phases.map(({ taps }) => taps.join("-")).join("x")}`;
+  const name = `deconv_${p.kernel.join("x")}_s${g.strides.join("x")}_${p.inChannels}to${p.outChannels}_${p.out.join("x")}`;
+  context.kernel({ name, flops: convolutionFlops(p) }, (s) => {
+    const packed = context.packed(weights, `deconv.${key}`, () => packTaps(p, weightOf(p, phases, weights)));
+    convolution(s, p, {
+      input: s.view("x", input, "read"),
+      weights: s.view("w", packed, "read"),
+      packed: true,
+      result: (value, n, channel, places) => {
+        const at = places.map((place, i) => add(mul(place, g.strides[i]!), phases[i]!.remainder));
+        s.result(value, [n, channel, ...at], { axis: 1, count: value.type.lanes });
+      },
+    });
+  });
+}
+
+/** Weights [C, M / group, ...kernel]: the tap of a phase is one of the kernel's. */
+function weightOf(p: ConvolutionParameters, phases: readonly Phase[], weights: TensorData) {
+  const kernel = weights.dims.slice(2);
+  const data = weights.data as Float32Array;
+  const counts = phases.map(({ taps }) => taps.length);
+  return (out: number, channel: number, tap: number): number => {
+    const group = Math.floor(out / p.outChannels);
+    let at = (group * p.inChannels + channel) * p.outChannels + (out % p.outChannels);
+    let rest = tap;
+    const chosen = counts.map((_, i) => {
+      const inner = elementCount(counts.slice(i + 1));
+      const index = Math.floor(rest / inner);
+      rest -= index * inner;
+      return phases[i]!.taps[index]!;
+    });
+    chosen.forEach((k, i) => {
+      at = at * kernel[i]! + k;
+    });
+    return data[at]!;
+  };
+}
+
+/** Results that no tap meets: zero, and what the epilogue makes of it. */
+function lowerEmpty(
+  context: LoweringContext<TransposeAttributes>,
+  g: FixedGeometry,
+  phases: readonly Phase[],
+): void {
+  const [batch, channels] = context.node.outputs[0]!.shape as [number, number];
+  context.kernel({ name: "deconv_empty", flops: 0 }, (s) => {
+    s.for("n", 0, batch, (n) => {
+      const nest = (at: readonly ReturnType<typeof add>[]): void => {
+        const phase = phases[at.length];
+        if (phase === undefined) {
+          s.for("c", 0, channels, (c) => s.result(constant(f32, 0), [n, c, ...at]));
+          return;
+        }
+        const stride = g.strides[at.length]!;
+        s.for("o", 0, phase.count, (o) => nest([...at, add(mul(o, stride), i32Constant(phase.remainder))]));
+      };
+      nest([]);
+    });
+  });
+}
