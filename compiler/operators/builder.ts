@@ -103,6 +103,11 @@ export class GraphBuilder {
     return this.constant(encodeElements(dtype, [], [value]));
   }
 
+  /** The value in another element type; the same value where it has that type. */
+  cast(x: Value, dtype: DType): Value {
+    return x.dtype === dtype ? x : this.op("Cast", [x], { to: dtypes[dtype].onnx });
+  }
+
   /** A one-dimensional int64 constant: shapes, axes, pads. */
   ints(values: readonly number[]): Value {
     return this.constant(tensorOf("int64", [values.length], values));

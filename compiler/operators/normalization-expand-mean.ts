@@ -1,7 +1,7 @@
 /** Normalisations with statistics of the tensor itself, as means, differences and products. */
 
 import { isStatic } from "../ir/dim.js";
-import { type DType, dtypeFromOnnx } from "../ir/dtype.js";
+import { type DType, dtypeFromOnnx, dtypes } from "../ir/dtype.js";
 import type { Value } from "../ir/graph.js";
 import { normaliseAxes } from "./axes.js";
 import type { GraphBuilder } from "./builder.js";
@@ -204,19 +204,20 @@ const LRN = defineExpansion({
   expand: (b, [x], { attributes: { alpha, beta, bias, size }, fail }) => {
     if (x!.rank < 2) fail(`takes 2 dims or more, not ${x!.rank}`, "E_SHAPE");
     if (size < 1) fail(`size ${size} is not positive`);
-    const shape = b.op("Shape", [x!]);
-    // [N, C, ...] as an image of C rows.
-    const flat = b.op("Reshape", [b.op("Mul", [x!, x!]), b.ints([0, 0, -1])]);
-    const rows = b.op("Unsqueeze", [flat, b.ints([1])]);
+    // Squares leave the range of 16 bits where the result does not.
+    const dtype = dtypes[x!.dtype].bytes === 2 ? "float32" : x!.dtype;
+    const wide = b.cast(x!, dtype);
+    const rows = b.op("Unsqueeze", [b.op("Mul", [wide, wide]), b.ints([1])]);
+    const others = new Array<number>(x!.rank - 2).fill(0);
     const [before, after] = [Math.floor((size - 1) / 2), Math.ceil((size - 1) / 2)];
     const means = b.op("AveragePool", [rows], {
-      kernel_shape: [size, 1],
-      pads: [before, 0, after, 0],
+      kernel_shape: [size, ...others.map(() => 1)],
+      pads: [before, ...others, after, ...others],
       count_include_pad: 1,
     });
-    const scaled = b.op("Mul", [b.op("Reshape", [means, shape]), b.scalar(x!.dtype, alpha)]);
-    const base = b.op("Add", [scaled, b.scalar(x!.dtype, bias)]);
-    return [b.op("Div", [x!, b.op("Pow", [base, b.scalar(x!.dtype, beta)])])];
+    const scaled = b.op("Mul", [b.op("Squeeze", [means, b.ints([1])]), b.scalar(dtype, alpha)]);
+    const base = b.op("Add", [scaled, b.scalar(dtype, bias)]);
+    return [b.cast(b.op("Div", [wide, b.op("Pow", [base, b.scalar(dtype, beta)])]), x!.dtype)];
   },
 });
 

@@ -1,6 +1,6 @@
 /** Pools over all of space, which are reductions. */
 
-import { type DType, dtypes } from "../ir/dtype.js";
+import { dtypes } from "../ir/dtype.js";
 import type { Value } from "../ir/graph.js";
 import type { GraphBuilder } from "./builder.js";
 import { isFloat } from "./integer.js";
@@ -23,9 +23,6 @@ function globalPool(name: string, reduction: string, summary: string): Operator 
   });
 }
 
-const castTo = (b: GraphBuilder, x: Value, dtype: DType): Value =>
-  x.dtype === dtype ? x : b.op("Cast", [x], { to: dtypes[dtype].onnx });
-
 const GlobalLpPool = defineExpansion({
   name: "GlobalLpPool",
   summary: "The p-norm over all of space.",
@@ -46,9 +43,9 @@ const GlobalLpPool = defineExpansion({
     if (p === 1 || p === 2) return [b.op(p === 1 ? "ReduceL1" : "ReduceL2", [x!, axes], { keepdims: 1 })];
     // Powers leave the range of 16 bits where the norm does not.
     const dtype = dtypes[x!.dtype].bytes === 2 ? "float32" : x!.dtype;
-    const powers = b.op("Pow", [b.op("Abs", [castTo(b, x!, dtype)]), b.scalar(dtype, p)]);
+    const powers = b.op("Pow", [b.op("Abs", [b.cast(x!, dtype)]), b.scalar(dtype, p)]);
     const sum = b.op("ReduceSum", [powers, axes], { keepdims: 1 });
-    return [castTo(b, b.op("Pow", [sum, b.scalar(dtype, 1 / p)]), x!.dtype)];
+    return [b.cast(b.op("Pow", [sum, b.scalar(dtype, 1 / p)]), x!.dtype)];
   },
 });
 

@@ -45,8 +45,8 @@ export interface NodeCase {
   /** Inputs that must be constants of the model where it is lowered. */
   readonly constant?: readonly number[];
   readonly outputs?: number;
-  /** Element type of the outputs, float32 unless it is given; only the rival asks for it. */
-  readonly result?: DType;
+  /** Element type of the outputs, or of each, float32 unless it is given; only the rival asks for it. */
+  readonly result?: DType | readonly DType[];
 }
 
 /** A model of one node, and its feeds by name; the inputs of the given numbers are initializers instead. */
@@ -72,10 +72,14 @@ export function modelBytes(
     initializers: Object.fromEntries(
       present.filter(({ i }) => isConstant(i)).map(({ value, i }) => [name(i), value]),
     ),
-    outputs: Object.fromEntries(outputs.map((output) => [output, [node.result ?? "float32"]])),
+    outputs: Object.fromEntries(outputs.map((output, i) => [output, [resultType(node, i)]])),
     nodes: [spec],
   });
   return { bytes, feeds: new Map(feeds.map(({ value, i }) => [name(i), value])) };
+}
+
+function resultType({ result = "float32" }: NodeCase, i: number): DType {
+  return typeof result === "string" ? result : result[i]!;
 }
 
 async function modelOf(
