@@ -15,6 +15,7 @@ import { convolutionTransposeOperators } from "./convolution-transpose.js";
 import { indexingOperators } from "./indexing.js";
 import { internalOperators } from "./internal.js";
 import { logicalOperators } from "./logical.js";
+import { lossOperators } from "./loss.js";
 import { mathOperators } from "./math.js";
 import { matmulOperators } from "./matmul.js";
 import { movementOperators } from "./movement.js";
@@ -31,6 +32,7 @@ import { resizeOperators } from "./resize.js";
 import { shapeOperators } from "./shape.js";
 import { sliceOperators } from "./slice.js";
 import { softmaxOperators } from "./softmax.js";
+import { optimizerOperators } from "./training-optimizers.js";
 
 const all: readonly Operator[] = [
   ...meanNormalizationOperators,
@@ -63,6 +65,8 @@ const all: readonly Operator[] = [
   ...shapeOperators,
   ...sliceOperators,
   ...unaryOperators,
+  ...lossOperators,
+  ...optimizerOperators,
 ];
 
 export const qualifiedName = (domain: string, name: string): string =>
