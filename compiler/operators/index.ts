@@ -12,6 +12,7 @@ import { concatOperators } from "./concat.js";
 import { constantOperators } from "./constant.js";
 import { convolutionOperators } from "./convolution.js";
 import { convolutionTransposeOperators } from "./convolution-transpose.js";
+import { gridOperators } from "./grid-sample.js";
 import { indexingOperators } from "./indexing.js";
 import { internalOperators } from "./internal.js";
 import { logicalOperators } from "./logical.js";
@@ -39,6 +40,7 @@ const all: readonly Operator[] = [
   ...blockOperators,
   ...padOperators,
   ...indexingOperators,
+  ...gridOperators,
   ...mathOperators,
   ...logicalOperators,
   ...integerOperators,
