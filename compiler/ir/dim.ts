@@ -192,6 +192,15 @@ export const negativityOfDim = (dim: Dim): Dim => multiplyDims(maxDims(minDims(d
 export const selectDims = (flag: Dim, a: Dim, b: Dim): Dim =>
   addDims(b, multiplyDims(flag, subtractDims(a, b)));
 
+/**
+ * `a` where the flag is 1, `b` where it is 0, for sizes: as `selectDims`, but what is not known is one term, so that
+ * products of many of these stay short.
+ */
+export function selectSize(flag: Dim, a: Dim, b: Dim): Dim {
+  if (isStatic(flag)) return flag === 1 ? a : b;
+  return maxDims(multiplyDims(flag, a), multiplyDims(subtractDims(1, flag), b));
+}
+
 const operations: Record<DimOperation, (a: Dim, b: Dim) => Dim> = {
   floordiv: floorDivDims,
   mod: modDims,

@@ -1,5 +1,6 @@
 /** Axes as ONNX gives them: negative ones count from the end; in old versions an attribute, later an input. */
 
+import { type Dim, isStatic, maxDims, minDims, modDims, subtractDims } from "../ir/dim.js";
 import type { Value } from "../ir/graph.js";
 import type { GraphBuilder } from "./builder.js";
 import type { ImportedNode, NodeView } from "./operator.js";
@@ -17,6 +18,33 @@ export function normaliseAxes(
   });
   if (new Set(normal).size !== normal.length) context.fail(`axes [${axes}] name a dim twice`);
   return normal.sort((a, b) => a - b);
+}
+
+/**
+ * For each dim of a tensor 1 where one of the axes is it, else 0. Axes that are known at run time only must be in
+ * range and different; they make expressions.
+ */
+export function axisFlags(axes: readonly Dim[], rank: number, context: Pick<NodeView, "fail">): Dim[] {
+  if (axes.every(isStatic)) {
+    const named = normaliseAxes(axes, rank, context);
+    return Array.from({ length: rank }, (_, axis) => Number(named.includes(axis)));
+  }
+  return Array.from({ length: rank }, (_, axis) => subtractDims(1, isNoneOf(axes, axis, rank)));
+}
+
+/** 1 where none of the given axes, which may count from the end, is this one, else 0: the distance to the nearest. */
+function isNoneOf(axes: readonly Dim[], axis: number, rank: number): Dim {
+  const distances = axes.map((given) => {
+    const difference = subtractDims(modDims(given, rank), axis);
+    return maxDims(difference, subtractDims(0, difference));
+  });
+  return distances.reduce(minDims, 1);
+}
+
+/** The elements of an optional input of axes; none where it is absent or has none. */
+export function givenAxes(context: NodeView, input: number): readonly Dim[] {
+  const axes = context.optional(input);
+  return axes === null || axes.shape[0] === 0 ? [] : context.requireIntegers(input);
 }
 
 export const allAxes = (rank: number): number[] => Array.from({ length: rank }, (_, axis) => axis);

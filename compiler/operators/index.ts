@@ -27,7 +27,7 @@ import { meanNormalizationOperators } from "./normalization-expand-mean.js";
 import type { Operator } from "./operator.js";
 import { poolingOperators } from "./pooling.js";
 import { globalPoolOperators } from "./pooling-global.js";
-import { reductionOperators } from "./reduction.js";
+import { reductionOperators } from "./reduction-reducers.js";
 import { reshapeOperators } from "./reshape.js";
 import { resizeOperators } from "./resize.js";
 import { shapeOperators } from "./shape.js";

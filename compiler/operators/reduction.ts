@@ -1,48 +1,101 @@
 /** Reductions over axes. */
 
-import { type Dim, staticDim } from "../ir/dim.js";
-import { type DType, dtypes } from "../ir/dtype.js";
-import { elementCount, forEachIndex, type TensorData } from "../ir/tensor.js";
-import * as math from "../kernels/math.js";
+import {
+  addDims,
+  type Dim,
+  equalityOfDims,
+  isStatic,
+  maxDims,
+  multiplyDims,
+  selectSize,
+  subtractDims,
+} from "../ir/dim.js";
+import type { DType } from "../ir/dtype.js";
 import { type Reducer, reduce } from "../kernels/reduce.js";
-import { i32Constant, op } from "../loop/builder.js";
-import { type Expr, registerTypes } from "../loop/ir.js";
+import { add, i32Constant, mul } from "../loop/builder.js";
+import type { Expr } from "../loop/ir.js";
+import type { LoweringContext } from "../lowering/context.js";
 import { memoryOrder } from "../lowering/loops.js";
-import { allAxes, axesToInput, normaliseAxes } from "./axes.js";
-import { encodeElements, isExact } from "./numbers.js";
+import type { KernelScope } from "../lowering/scope.js";
+import { axesToInput, axisFlags, givenAxes } from "./axes.js";
+import { evaluateByKernels } from "./evaluate-kernels.js";
 import { attribute, defineOperator, type NodeView, type Operator } from "./operator.js";
+import { shapeElements } from "./reshape.js";
 
 const attributes = { keepdims: attribute.int(1), noop_with_empty_axes: attribute.int(0) } as const;
 type ReduceView = NodeView<typeof attributes>;
 
-interface ReductionDeclaration extends Reducer {
+export interface ReductionDeclaration {
   readonly name: string;
   readonly summary: string;
   readonly since: readonly number[];
   /** First version that takes axes as an input. */
   readonly axesInputSince: number;
   readonly types: readonly DType[];
-  /** The same on numbers. */
-  readonly fold: (values: readonly number[]) => number;
+  readonly reducer: (dtype: DType) => Reducer;
+  /** Combines elements that are dims, where shape arithmetic has a word for it. */
+  readonly combineDims?: (a: Dim, b: Dim) => Dim;
 }
 
-function axesOf(context: ReduceView): number[] {
+/** For each dim 1 where it is reduced; without axes that is all of them, or none where the attribute says so. */
+function reducedDims(context: ReduceView): readonly Dim[] {
   const { rank } = context.input(0);
-  const given =
-    context.optional(1) === null ? [] : context.requireElements(1).map((dim) => staticDim(dim, "an axis"));
-  if (given.length > 0) return normaliseAxes(given, rank, context);
-  return context.attributes.noop_with_empty_axes !== 0 ? [] : allAxes(rank);
+  const axes = givenAxes(context, 1);
+  if (axes.length > 0) return axisFlags(axes, rank, context);
+  return new Array<Dim>(rank).fill(context.attributes.noop_with_empty_axes !== 0 ? 0 : 1);
 }
 
-function reducedShape(shape: readonly Dim[], axes: readonly number[], keep: boolean): Dim[] {
-  if (keep) return shape.map((dim, axis) => (axes.includes(axis) ? 1 : dim));
-  return shape.filter((_, axis) => !axes.includes(axis));
+/**
+ * For each dim of the result and each of the input 1 where they are the same. Which dims are left is the number of
+ * kept ones before each.
+ */
+export function keptDims(reduced: readonly Dim[], rank: number): Dim[][] {
+  let before: Dim = 0;
+  const place = reduced.map((flag) => {
+    const own = before;
+    before = addDims(before, subtractDims(1, flag));
+    return own;
+  });
+  return Array.from({ length: rank }, (_, result) =>
+    reduced.map((flag, axis) => multiplyDims(subtractDims(1, flag), equalityOfDims(place[axis]!, result))),
+  );
 }
 
-function reduction(declaration: ReductionDeclaration): Operator {
-  const { name, summary, since, axesInputSince, types, fold, ...reducer } = declaration;
+/**
+ * The dims of the result; where they are not kept, as many are gone as there are axes. Of the products with flags one
+ * is the dim and the others are 0.
+ */
+export function reducedShape(
+  shape: readonly Dim[],
+  reduced: readonly Dim[],
+  keep: boolean,
+  axisCount: number,
+): Dim[] {
+  if (keep) return shape.map((dim, axis) => selectSize(reduced[axis]!, 1, dim));
+  return keptDims(reduced, shape.length - axisCount).map((same) =>
+    same.map((flag, axis) => multiplyDims(flag, shape[axis]!)).reduce(maxDims, 0),
+  );
+}
+
+/** Indices of the result from those of the kept dims. */
+export function resultIndices(
+  s: KernelScope,
+  indices: readonly Expr[],
+  reduced: readonly Dim[],
+  keep: boolean,
+  rank: number,
+): Expr[] {
+  if (keep) return [...indices];
+  return keptDims(reduced, rank).map((same) =>
+    same.reduce<Expr>((sum, flag, axis) => add(sum, mul(indices[axis]!, s.dim(flag))), i32Constant(0)),
+  );
+}
+
+export function reduction(declaration: ReductionDeclaration): Operator {
+  const { name, summary, since, axesInputSince, types, combineDims } = declaration;
   const oldAttributes = { axes: attribute.optional("ints"), keepdims: attribute.int(1) };
-  return defineOperator({
+  const lower = (context: LoweringContext<typeof attributes>): void => lowerReduction(context, declaration);
+  return defineOperator<typeof attributes>({
     name,
     summary,
     inputs: ["data", "axes?"],
@@ -55,168 +108,44 @@ function reduction(declaration: ReductionDeclaration): Operator {
     infer: (context) => {
       const { dtype, shape } = context.input(0);
       if (!types.includes(dtype)) context.fail(`does not take ${dtype}`, "E_UNSUPPORTED");
-      return [{ dtype, shape: reducedShape(shape, axesOf(context), context.attributes.keepdims !== 0) }];
+      const reduced = reducedDims(context);
+      const count = reduced.every(isStatic)
+        ? reduced.filter((flag) => flag === 1).length
+        : givenAxes(context, 1).length;
+      if (count > shape.length) context.fail(`has ${count} axes for ${shape.length} dims`, "E_SHAPE");
+      return [{ dtype, shape: reducedShape(shape, reduced, context.attributes.keepdims !== 0, count) }];
     },
+    ...(combineDims !== undefined && { elements: (context) => combinedElements(context, combineDims) }),
     layout: () => ({ inputs: ["any", "row-major"], output: "row-major" }),
     epilogue: true,
     prologue: true,
-    lower: (context) => {
-      const { shape, dtype } = context.input(0);
-      const axes = axesOf(context);
-      const keep = context.attributes.keepdims !== 0;
-      const kernelName = `${name.toLowerCase()}_${shape.map((dim, axis) => (axes.includes(axis) ? `r${dim}` : `${dim}`)).join("x")}`;
-      context.kernel({ name: kernelName, flops: 0 }, (s) => {
-        const order = memoryOrder(context.walked(0));
-        reduce(
-          s,
-          { shape, axes, order, scalar: registerTypes[dtype], reducer },
-          (indices) => s.operand(0, indices),
-          (value, indices) => s.result(value, resultIndices(indices, axes, keep)),
-        );
-      });
-    },
-    evaluate: (context) => {
-      const x = context.input(0);
-      const given = context.inputs[1]?.data;
-      const listed = given === undefined ? [] : Array.from(given as ArrayLike<number | bigint>, Number);
-      const noop = listed.length === 0 && context.attributes.noop_with_empty_axes !== 0;
-      const axes =
-        listed.length > 0 ? listed.map((a) => (a < 0 ? a + x.dims.length : a)) : allAxes(x.dims.length);
-      const folded = foldAxes(x, noop ? [] : axes, context.outputs[0]!.dims, fold);
-      return folded === null ? null : [folded];
-    },
+    lower,
+    evaluate: evaluateByKernels(lower),
   });
 }
 
-function resultIndices(indices: readonly Expr[], axes: readonly number[], keep: boolean): Expr[] {
-  if (keep) return indices.map((index, axis) => (axes.includes(axis) ? i32Constant(0) : index));
-  return indices.filter((_, axis) => !axes.includes(axis));
+function lowerReduction(
+  context: LoweringContext<typeof attributes>,
+  { name, reducer }: ReductionDeclaration,
+): void {
+  const { shape, dtype } = context.input(0);
+  const reduced = reducedDims(context);
+  const keep = context.attributes.keepdims !== 0;
+  const { rank } = context.node.outputs[0]!;
+  const words = shape.map((dim, axis) => `${["", "r"][Number(reduced[axis])] ?? "o"}${dim}`);
+  context.kernel({ name: `${name.toLowerCase()}_${words.join("x")}`, flops: 0 }, (s) => {
+    reduce(
+      s,
+      { shape, reduced, order: memoryOrder(context.walked(0)), reducer: reducer(dtype) },
+      (indices) => s.operand(0, indices),
+      (value, indices) => s.result(value, resultIndices(s, indices, reduced, keep, rank)),
+    );
+  });
 }
 
-/** Null where numbers cannot hold the integers that come out. */
-function foldAxes(
-  x: TensorData,
-  axes: readonly number[],
-  dims: readonly number[],
-  fold: (values: readonly number[]) => number,
-): TensorData | null {
-  const kept = x.dims.map((dim, axis) => (axes.includes(axis) ? 1 : dim));
-  const groups = Array.from({ length: elementCount(kept) }, (): number[] => []);
-  forEachIndex(x.dims, (indices, at) => {
-    const place = indices.reduce((sum, i, axis) => sum * kept[axis]! + (axes.includes(axis) ? 0 : i), 0);
-    groups[place]!.push(Number(x.data[at]));
-  });
-  const results = groups.map(fold);
-  const exact = dtypes[x.dtype].kind === "float" || (isExact(x) && results.every(Number.isSafeInteger));
-  return exact ? encodeElements(x.dtype, dims, results) : null;
-}
-
-const numeric: readonly DType[] = ["float32", "float64", "int32", "int64"];
-const floats: readonly DType[] = ["float32", "float64"];
-const sum = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0);
-
-const isFloat = (x: Expr): boolean => x.type.scalar === "f32" || x.type.scalar === "f64";
-const largest = (scalar: string): number | bigint =>
-  scalar === "i32" ? 2 ** 31 - 1 : scalar === "i64" ? 2n ** 63n - 1n : Number.POSITIVE_INFINITY;
-const smallest = (scalar: string): number | bigint =>
-  scalar === "i32" ? -(2 ** 31) : scalar === "i64" ? -(2n ** 63n) : Number.NEGATIVE_INFINITY;
-
-export const reductionOperators: readonly Operator[] = [
-  reduction({
-    name: "ReduceSum",
-    summary: "Sum over axes.",
-    since: [1, 11, 13],
-    axesInputSince: 13,
-    types: numeric,
-    combine: () => "add",
-    initial: () => 0,
-    fold: sum,
-  }),
-  reduction({
-    name: "ReduceMean",
-    summary: "Mean over axes.",
-    since: [1, 11, 13, 18],
-    axesInputSince: 18,
-    types: floats,
-    combine: () => "add",
-    initial: () => 0,
-    finish: (value, count) => op("div", value, count),
-    fold: (values) => sum(values) / values.length,
-  }),
-  reduction({
-    name: "ReduceProd",
-    summary: "Product over axes.",
-    since: [1, 11, 13, 18],
-    axesInputSince: 18,
-    types: numeric,
-    combine: () => "mul",
-    initial: () => 1,
-    fold: (values) => values.reduce((a, b) => a * b, 1),
-  }),
-  reduction({
-    name: "ReduceSumSquare",
-    summary: "Sum of squares over axes.",
-    since: [1, 11, 13, 18],
-    axesInputSince: 18,
-    types: numeric,
-    combine: () => "add",
-    initial: () => 0,
-    map: (x) => op("mul", x, x),
-    fold: (values) => sum(values.map((x) => x * x)),
-  }),
-  reduction({
-    name: "ReduceL1",
-    summary: "Sum of absolute values over axes.",
-    since: [1, 11, 13, 18],
-    axesInputSince: 18,
-    types: numeric,
-    combine: () => "add",
-    initial: () => 0,
-    map: (x) => (isFloat(x) ? op("abs", x) : op("max_s", x, op("sub", 0, x))),
-    fold: (values) => sum(values.map(Math.abs)),
-  }),
-  reduction({
-    name: "ReduceL2",
-    summary: "Euclidean norm over axes.",
-    since: [1, 11, 13, 18],
-    axesInputSince: 18,
-    types: floats,
-    combine: () => "add",
-    initial: () => 0,
-    map: (x) => op("mul", x, x),
-    finish: (value) => op("sqrt", value),
-    fold: (values) => Math.sqrt(sum(values.map((x) => x * x))),
-  }),
-  reduction({
-    name: "ReduceLogSum",
-    summary: "Logarithm of the sum over axes.",
-    since: [1, 11, 13, 18],
-    axesInputSince: 18,
-    types: ["float32"],
-    combine: () => "add",
-    initial: () => 0,
-    finish: (value) => math.log(value),
-    fold: (values) => Math.log(sum(values)),
-  }),
-  extremum("ReduceMax", "max", smallest, Math.max),
-  extremum("ReduceMin", "min", largest, Math.min),
-];
-
-/** Floats and integers compare with different operations. */
-function extremum(
-  name: string,
-  word: "max" | "min",
-  initial: Reducer["initial"],
-  pick: (...values: number[]) => number,
-): Operator {
-  return reduction({
-    name,
-    summary: `${word === "max" ? "Largest" : "Smallest"} element over axes.`,
-    since: [1, 11, 12, 13, 18, 20],
-    axesInputSince: 18,
-    types: numeric,
-    combine: (scalar) => (scalar === "i32" || scalar === "i64" ? `${word}_s` : word),
-    initial,
-    fold: (values) => values.reduce((a, b) => pick(a, b), pick()),
-  });
+/** The elements of a shape combined to one. */
+function combinedElements(context: ReduceView, combine: (a: Dim, b: Dim) => Dim): readonly Dim[] | null {
+  if (context.input(0).rank !== 1 || reducedDims(context)[0] !== 1) return null;
+  const [first, ...others] = shapeElements(context) ?? [];
+  return first === undefined ? null : [others.reduce(combine, first)];
 }
