@@ -87,9 +87,9 @@ export function directTranspose(
 }
 
 /** Visits the places of the input that a result is made of, with the taps between them. */
-function forMeetings(
+export function forMeetings(
   s: KernelScope,
-  p: Omit<WindowShape, "after" | "inside">,
+  p: Pick<WindowShape, "shape" | "kernel" | "strides" | "dilations" | "before">,
   places: readonly Expr[],
   visit: (from: readonly Expr[], taps: readonly Expr[]) => void,
 ): void {

@@ -134,7 +134,7 @@ function insidePlace(p: GridSampleParameters, place: Expr, extent: Expr): Expr {
 
 /** The element that stands at an index which may lie outside of the image. */
 function tapAt(s: KernelScope, p: GridSampleParameters, index: Expr, extent: Expr): Tap {
-  const clamp = (i: Expr): Expr => s.let("index", minIndex(maxIndex(i, 0), sub(extent, 1)));
+  const clamp = (i: Expr): Expr => s.let("index", maxIndex(minIndex(i, sub(extent, 1)), 0));
   if (p.padding === "border") return { index: clamp(index), inside: null };
   if (p.padding === "zeros") {
     const inside = op("and", op("ge_s", index, 0), op("lt_s", index, extent));

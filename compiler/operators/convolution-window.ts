@@ -12,15 +12,24 @@ export type ConvolutionAttributes = typeof convolutionAttributes;
 
 /** Bias is an Add of its own in Graph IR, so that it fuses and folds as any other. */
 export function splitBias(operator: string) {
-  return (b: GraphBuilder, inputs: (Value | null)[], view: ImportedNode): Value[] => {
-    const [x, w, bias] = inputs;
+  return (b: GraphBuilder, [x, w, bias]: (Value | null)[], view: ImportedNode): Value[] => {
     const result = b.op(operator, [x ?? null, w ?? null], presentAttributes(view));
-    if (bias === undefined || bias === null) return [result];
-    if (bias.rank !== 1 || differ(bias.shape[0]!, result.shape[1]!))
-      view.fail(`bias [${bias.shape.map(printDim)}] for ${printDim(result.shape[1]!)} channels`, "E_SHAPE");
-    const shape = [-1, ...new Array<number>(Math.max(0, result.rank - 2)).fill(1)];
-    return [b.op("Add", [result, b.op("Reshape", [bias, b.ints(shape)])])];
+    return [addBias(b, result, bias ?? null, view)];
   };
+}
+
+/** Adds a number for each channel to [N, C, ...spatial]. */
+export function addBias(
+  b: GraphBuilder,
+  result: Value,
+  bias: Value | null,
+  view: Pick<ImportedNode, "fail">,
+): Value {
+  if (bias === null) return result;
+  if (bias.rank !== 1 || differ(bias.shape[0]!, result.shape[1]!))
+    view.fail(`bias [${bias.shape.map(printDim)}] for ${printDim(result.shape[1]!)} channels`, "E_SHAPE");
+  const shape = [-1, ...new Array<number>(result.rank - 2).fill(1)];
+  return b.op("Add", [result, b.op("Reshape", [bias, b.ints(shape)])]);
 }
 
 function kernelShape(context: NodeView<ConvolutionAttributes>): readonly Dim[] {

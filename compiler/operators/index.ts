@@ -7,10 +7,13 @@ import { integerOperators } from "./arithmetic-integer.js";
 import { powerOperators } from "./arithmetic-power.js";
 import { unaryOperators } from "./arithmetic-unary.js";
 import { castOperators } from "./cast.js";
+import { cropOperators } from "./center-crop-pad.js";
+import { unfoldingOperators } from "./col2im.js";
 import { compareOperators } from "./compare.js";
 import { concatOperators } from "./concat.js";
 import { constantOperators } from "./constant.js";
 import { convolutionOperators } from "./convolution.js";
+import { deformOperators } from "./convolution-deform.js";
 import { convolutionTransposeOperators } from "./convolution-transpose.js";
 import { gridOperators } from "./grid-sample.js";
 import { indexingOperators } from "./indexing.js";
@@ -27,6 +30,7 @@ import { meanNormalizationOperators } from "./normalization-expand-mean.js";
 import type { Operator } from "./operator.js";
 import { poolingOperators } from "./pooling.js";
 import { globalPoolOperators } from "./pooling-global.js";
+import { roiOperators } from "./pooling-roi.js";
 import { reductionOperators } from "./reduction-reducers.js";
 import { reshapeOperators } from "./reshape.js";
 import { resizeOperators } from "./resize.js";
@@ -49,6 +53,10 @@ const all: readonly Operator[] = [
   ...reductionOperators,
   ...poolingOperators,
   ...globalPoolOperators,
+  ...deformOperators,
+  ...cropOperators,
+  ...unfoldingOperators,
+  ...roiOperators,
   ...matmulOperators,
   ...internalOperators,
   ...convolutionTransposeOperators,
