@@ -1,6 +1,7 @@
 /** All operators, by the name that graph nodes use: `Conv`, `com.microsoft.FusedConv`, `kiln.Relayout`. */
 
 import { activationOperators } from "./activation.js";
+import { argExtremumOperators } from "./arg-extremum.js";
 import { arithmeticOperators } from "./arithmetic.js";
 import { clipOperators } from "./arithmetic-clip.js";
 import { integerOperators } from "./arithmetic-integer.js";
@@ -51,6 +52,7 @@ const all: readonly Operator[] = [
   ...compareOperators,
   ...softmaxOperators,
   ...reductionOperators,
+  ...argExtremumOperators,
   ...poolingOperators,
   ...globalPoolOperators,
   ...deformOperators,
