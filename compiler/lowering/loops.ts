@@ -29,6 +29,23 @@ export function loopsOver(
   nest(0);
 }
 
+/** Loops over a shape in row-major order whose passes depend on each other, or share memory. */
+export function loopsInOrder(
+  scope: KernelScope,
+  shape: readonly Dim[],
+  body: (indices: Expr[]) => void,
+  indices: readonly Expr[] = [],
+): void {
+  const axis = indices.length;
+  if (axis === shape.length) {
+    body([...indices]);
+    return;
+  }
+  scope.for(`i${axis}`, 0, scope.dim(shape[axis]!), (index) => {
+    loopsInOrder(scope, shape, body, [...indices, index]);
+  });
+}
+
 /** Dims by stride, the largest first: the order in which memory is walked. Dims of one element come first. */
 export function memoryOrder({ strided }: Placement): number[] {
   const rank = (axis: number): number => {

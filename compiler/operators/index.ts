@@ -38,6 +38,7 @@ import { resizeOperators } from "./resize.js";
 import { shapeOperators } from "./shape.js";
 import { sliceOperators } from "./slice.js";
 import { softmaxOperators } from "./softmax.js";
+import { topKOperators } from "./top-k.js";
 import { optimizerOperators } from "./training-optimizers.js";
 
 const all: readonly Operator[] = [
@@ -53,6 +54,7 @@ const all: readonly Operator[] = [
   ...softmaxOperators,
   ...reductionOperators,
   ...argExtremumOperators,
+  ...topKOperators,
   ...poolingOperators,
   ...globalPoolOperators,
   ...deformOperators,
