@@ -16,6 +16,7 @@ import { constantOperators } from "./constant.js";
 import { convolutionOperators } from "./convolution.js";
 import { deformOperators } from "./convolution-deform.js";
 import { convolutionTransposeOperators } from "./convolution-transpose.js";
+import { dropoutOperators } from "./dropout.js";
 import { gridOperators } from "./grid-sample.js";
 import { indexingOperators } from "./indexing.js";
 import { internalOperators } from "./internal.js";
@@ -26,12 +27,14 @@ import { matmulOperators } from "./matmul.js";
 import { movementOperators } from "./movement.js";
 import { blockOperators } from "./movement-blocks.js";
 import { padOperators } from "./movement-pad.js";
-import { normalizationOperators } from "./normalization-expand.js";
+import { batchNormalizationOperators } from "./normalization-batch.js";
 import { meanNormalizationOperators } from "./normalization-expand-mean.js";
 import type { Operator } from "./operator.js";
 import { poolingOperators } from "./pooling.js";
 import { globalPoolOperators } from "./pooling-global.js";
 import { roiOperators } from "./pooling-roi.js";
+import { randomOperators } from "./random.js";
+import { generatorOperators } from "./random-generators.js";
 import { reductionOperators } from "./reduction-reducers.js";
 import { reshapeOperators } from "./reshape.js";
 import { resizeOperators } from "./resize.js";
@@ -72,7 +75,6 @@ const all: readonly Operator[] = [
   ...clipOperators,
   ...constantOperators,
   ...movementOperators,
-  ...normalizationOperators,
   ...powerOperators,
   ...reshapeOperators,
   ...resizeOperators,
@@ -81,6 +83,10 @@ const all: readonly Operator[] = [
   ...unaryOperators,
   ...lossOperators,
   ...optimizerOperators,
+  ...randomOperators,
+  ...generatorOperators,
+  ...batchNormalizationOperators,
+  ...dropoutOperators,
 ];
 
 export const qualifiedName = (domain: string, name: string): string =>

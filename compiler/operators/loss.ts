@@ -1,7 +1,6 @@
 /** Losses of classifiers, as picked logarithms of probabilities and their sums. */
 
 import { equalDims, isStatic, printDim } from "../ir/dim.js";
-import { dtypes } from "../ir/dtype.js";
 import type { Value } from "../ir/graph.js";
 import type { GraphBuilder } from "./builder.js";
 import { attribute, defineExpansion, type ImportedNode, type Operator } from "./operator.js";
@@ -65,7 +64,7 @@ function negativeLogLikelihood(
   if (reduction === "sum") return sum(losses);
   if (weights !== null) return b.op("Div", [sum(losses), sum(weights)]);
   if (counts === null) return b.op("ReduceMean", [losses], { keepdims: 0 });
-  return b.op("Div", [sum(losses), sum(b.op("Cast", [counts], { to: dtypes[scores.dtype].onnx }))]);
+  return b.op("Div", [sum(losses), sum(b.cast(counts, scores.dtype))]);
 }
 
 const NegativeLogLikelihoodLoss = defineExpansion({

@@ -1,6 +1,5 @@
 /** Steps of optimisers (domain ai.onnx.preview.training) on any number of tensors. */
 
-import { dtypes } from "../ir/dtype.js";
 import type { Value } from "../ir/graph.js";
 import type { GraphBuilder } from "./builder.js";
 import {
@@ -30,7 +29,7 @@ class Formula {
 
   private operand(x: Value | number): Value {
     if (typeof x === "number") return this.b.scalar(this.like.dtype, x);
-    return x.dtype === this.like.dtype ? x : this.b.op("Cast", [x], { to: dtypes[this.like.dtype].onnx });
+    return this.b.cast(x, this.like.dtype);
   }
 
   private binary(name: string, x: Value | number, y: Value | number): Value {

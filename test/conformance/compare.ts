@@ -7,10 +7,19 @@ import { decodeElements } from "../../compiler/operators/numbers.js";
 const relative = 1e-3;
 const absolute = 1e-7;
 
+/** Cases whose expected values are drawn from a generator in a state that the model does not tell. */
+export const randomCases = /^test_bernoulli/;
+
+/** What is wrong with the type and shape of the result, or null. */
+export function typeDifference(actual: TensorData, expected: TensorData): string | null {
+  const type = ({ dtype, dims }: TensorData) => `${dtype}[${dims}]`;
+  return type(actual) === type(expected) ? null : `is ${type(actual)}, not ${type(expected)}`;
+}
+
 /** What is wrong with the result, or null. Floats are within the tolerance, NaN is NaN, all else is exact. */
 export function difference(actual: TensorData, expected: TensorData): string | null {
-  const type = ({ dtype, dims }: TensorData) => `${dtype}[${dims}]`;
-  if (type(actual) !== type(expected)) return `is ${type(actual)}, not ${type(expected)}`;
+  const wrongType = typeDifference(actual, expected);
+  if (wrongType !== null) return wrongType;
   const isFloat = dtypes[expected.dtype].kind === "float";
   const [a, b] = isFloat
     ? [decodeElements(actual), decodeElements(expected)]

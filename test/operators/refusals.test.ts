@@ -149,16 +149,6 @@ const refusals: readonly (readonly [title: string, node: NodeCase, code: ErrorCo
     "E_SHAPE",
     /shape \[-2, 2, 3\]/,
   ],
-  [
-    "training",
-    {
-      op: "BatchNormalization",
-      inputs: [of("float32", [1, 1], [1]), [1], [1], [1], [1]],
-      attributes: { training_mode: 1 },
-    },
-    "E_UNSUPPORTED",
-    /training mode/,
-  ],
 ];
 
 describe("refusals", () => {
