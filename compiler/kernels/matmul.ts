@@ -1,6 +1,7 @@
 /**
- * Matrix product [rows, depth] x [depth, columns] on the register tile. The left operand is read element by element,
- * so it may have any strides; the right one is packed at compile time where it is constant, else read in place.
+ * Matrix product [rows, depth] x [depth, columns] of float32 on the register tile; other types have loops of their own.
+ * The left operand is read element by element, so it may have any strides; the right one is packed at compile time where
+ * it is constant, else read in place.
  */
 
 import { type TensorData, tensor } from "../ir/tensor.js";
@@ -9,6 +10,7 @@ import type { Expr } from "../loop/ir.js";
 import type { NodeScope } from "../lowering/context.js";
 import type { TensorView } from "../lowering/scope.js";
 import { contract } from "./contraction.js";
+import { directMatmul } from "./matmul-direct.js";
 import { lanes, loadColumns, type Panels, packedOffset, packPanels, panelsOf } from "./tile.js";
 
 export interface MatmulParameters {
@@ -53,6 +55,10 @@ export function packMatrix(p: MatmulParameters, matrix: TensorData): TensorData 
 
 export function matmul(s: NodeScope, p: MatmulParameters, operands: MatmulOperands): void {
   const { left, right } = operands;
+  if (right.dtype !== "float32") {
+    directMatmul(s, p, operands);
+    return;
+  }
   const panels = panelsFor(p);
   const packedAt = operands.packed ? right.index([...operands.rightBatch, 0]) : null;
   contract(

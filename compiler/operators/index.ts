@@ -17,6 +17,7 @@ import { convolutionOperators } from "./convolution.js";
 import { deformOperators } from "./convolution-deform.js";
 import { convolutionTransposeOperators } from "./convolution-transpose.js";
 import { dropoutOperators } from "./dropout.js";
+import { gemmOperators } from "./gemm.js";
 import { gridOperators } from "./grid-sample.js";
 import { indexingOperators } from "./indexing.js";
 import { internalOperators } from "./internal.js";
@@ -65,6 +66,7 @@ const all: readonly Operator[] = [
   ...unfoldingOperators,
   ...roiOperators,
   ...matmulOperators,
+  ...gemmOperators,
   ...internalOperators,
   ...convolutionTransposeOperators,
   ...convolutionOperators,

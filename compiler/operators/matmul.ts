@@ -1,26 +1,22 @@
 /** Matrix products. */
 
 import { type Dim, equalDims, isStatic, printDim, staticDim } from "../ir/dim.js";
+import type { DType } from "../ir/dtype.js";
 import type { Value } from "../ir/graph.js";
-import { elementCount, forEachIndex, type TensorData, tensor } from "../ir/tensor.js";
+import { elementCount, type TensorData } from "../ir/tensor.js";
 import { type MatmulParameters, matmul, packMatrix } from "../kernels/matmul.js";
 import { i32Constant } from "../loop/builder.js";
 import type { Expr } from "../loop/ir.js";
 import type { LoweringContext } from "../lowering/context.js";
 import type { Placement } from "../lowering/scope.js";
 import { broadcastShapes } from "./broadcast.js";
-import type { GraphBuilder } from "./builder.js";
-import {
-  attribute,
-  defineOperator,
-  type EvaluationContext,
-  type ImportedNode,
-  type NodeView,
-  type Operator,
-} from "./operator.js";
-import { broadcastStrides } from "./pointwise.js";
+import { multiplyMatrices } from "./matmul-evaluate.js";
+import { defineOperator, type EvaluationContext, type NodeView, type Operator } from "./operator.js";
+import { floats } from "./pointwise.js";
 
 type Empty = Record<never, never>;
+
+const types: readonly DType[] = [...floats, "int32", "int64", "uint32", "uint64"];
 
 /** Operands with vectors made matrices: [depth] is a row on the left and a column on the right. */
 function matrixShapes(a: readonly Dim[], b: readonly Dim[]): [readonly Dim[], readonly Dim[]] {
@@ -29,9 +25,8 @@ function matrixShapes(a: readonly Dim[], b: readonly Dim[]): [readonly Dim[], re
 
 function inferMatmul(context: NodeView) {
   const [x, y] = [context.input(0), context.input(1)];
-  if (x.dtype !== "float32" || y.dtype !== "float32") {
-    context.fail(`takes float32 in this version, not ${x.dtype} and ${y.dtype}`, "E_UNSUPPORTED");
-  }
+  if (!types.includes(x.dtype)) context.fail(`does not take ${x.dtype}`, "E_UNSUPPORTED");
+  if (x.dtype !== y.dtype) context.fail(`combines ${x.dtype} and ${y.dtype}`);
   if (x.rank === 0 || y.rank === 0) context.fail("takes no scalars", "E_SHAPE");
   const [a, b] = matrixShapes(x.shape, y.shape);
   const [depth, other] = [a.at(-1)!, b.at(-2)!];
@@ -70,12 +65,14 @@ function asMatrix(placement: Placement, at: "row" | "column"): Placement {
 
 function lowerMatmul(context: LoweringContext): void {
   const { batch, ...p } = parametersOf(context);
-  const constantRight = context.input(1).constant;
+  const { dtype, constant } = context.input(1);
+  const constantRight = dtype === "float32" ? constant : null;
   const left = joinRows(context, p, batch, asMatrix(context.placement(0), "row"));
   const rows = left === null ? p.rows : p.rows * elementCount(batch as number[]);
   const parameters = { ...p, rows };
   const flops = 2 * p.rows * p.depth * p.columns * elementCount(batch as number[]);
-  const name = `matmul_${rows}x${p.depth}x${p.columns}${constantRight === null ? "" : "_packed"}`;
+  const kind = dtype === "float32" ? "matmul" : `matmul_${dtype}`;
+  const name = `${kind}_${rows}x${p.depth}x${p.columns}${constantRight === null ? "" : "_packed"}`;
   const resultRank = context.node.outputs[0]!.rank;
   context.kernel({ name, flops }, (s) => {
     const leftView = s.view("a", left ?? asMatrix(context.placement(0), "row"), "read");
@@ -163,28 +160,10 @@ function joinRows(
 function evaluateMatmul(context: EvaluationContext): TensorData[] {
   const [x, y] = [context.input(0), context.input(1)];
   const [a, b] = matrixShapes(x.dims, y.dims) as [number[], number[]];
-  const [rows, depth, columns] = [a.at(-2)!, a.at(-1)!, b.at(-1)!];
   const { dims } = context.outputs[0]!;
-  const batch = dims.slice(0, dims.length - (x.dims.length === 1 ? 0 : 1) - (y.dims.length === 1 ? 0 : 1));
-  const [leftStrides, rightStrides] = [
-    broadcastStrides(a.slice(0, -2), batch),
-    broadcastStrides(b.slice(0, -2), batch),
-  ];
-  const data = new Float32Array(elementCount(dims));
-  const [left, right] = [x.data as Float32Array, y.data as Float32Array];
-  forEachIndex(batch, (indices, at) => {
-    const leftAt = indices.reduce((sum, i, axis) => sum + i * leftStrides[axis]!, 0) * rows * depth;
-    const rightAt = indices.reduce((sum, i, axis) => sum + i * rightStrides[axis]!, 0) * depth * columns;
-    for (let i = 0; i < rows; i++) {
-      for (let j = 0; j < columns; j++) {
-        let sum = 0;
-        for (let k = 0; k < depth; k++)
-          sum += left[leftAt + i * depth + k]! * right[rightAt + k * columns + j]!;
-        data[(at * rows + i) * columns + j] = sum;
-      }
-    }
-  });
-  return [tensor("float32", dims, data)];
+  const vectors = (x.dims.length === 1 ? 1 : 0) + (y.dims.length === 1 ? 1 : 0);
+  const batch = dims.slice(0, dims.length - 2 + vectors);
+  return [multiplyMatrices({ ...x, dims: a }, { ...y, dims: b }, batch, dims)];
 }
 
 const MatMul = defineOperator<Empty>({
@@ -204,43 +183,4 @@ const MatMul = defineOperator<Empty>({
   evaluate: evaluateMatmul,
 });
 
-/** alpha * A' * B' + beta * C, written out. */
-function expandGemm(b: GraphBuilder, inputs: (Value | null)[], view: ImportedNode): Value[] {
-  const { alpha, beta, transA, transB } = view.attributes as Record<string, number>;
-  const operand = (value: Value | null | undefined, transposed: number | undefined): Value => {
-    if (value === null || value === undefined) return view.fail("an operand is missing");
-    if (value.rank !== 2) view.fail(`takes matrices, not a tensor of ${value.rank} dims`);
-    return transposed ? b.op("Transpose", [value], { perm: [1, 0] }) : value;
-  };
-  const scaled = (value: Value, factor: number | undefined): Value =>
-    factor === undefined || factor === 1 ? value : b.op("Mul", [value, b.scalar(value.dtype, factor)]);
-  const product = scaled(b.op("MatMul", [operand(inputs[0], transA), operand(inputs[1], transB)]), alpha);
-  const bias = inputs[2];
-  return [bias === null || bias === undefined ? product : b.op("Add", [product, scaled(bias, beta)])];
-}
-
-const gemmAttributes = {
-  alpha: attribute.float(1),
-  beta: attribute.float(1),
-  transA: attribute.int(0),
-  transB: attribute.int(0),
-} as const;
-
-const Gemm = defineOperator({
-  name: "Gemm",
-  summary: "alpha * A' * B' + beta * C with optional transposition.",
-  inputs: ["A", "B", "C?"],
-  attributes: gemmAttributes,
-  versions: [
-    { since: 1, attributes: { ...gemmAttributes, broadcast: attribute.int(0) } },
-    { since: 6, attributes: { ...gemmAttributes, broadcast: attribute.int(0) } },
-    { since: 7 },
-    { since: 9 },
-    { since: 11 },
-    { since: 13 },
-  ],
-  infer: (context) => context.fail("is written out when it is imported"),
-  expand: expandGemm,
-});
-
-export const matmulOperators: readonly Operator[] = [MatMul, Gemm];
+export const matmulOperators: readonly Operator[] = [MatMul];
