@@ -57,12 +57,14 @@ export function reduce(
     const values: Expr[] = [];
     for (const { combine, initial, map } of p.reducer.phases) {
       const accumulator = s.variable("acc", initial);
+      const earlier = [...values];
+      values.push(read(accumulator));
+      if (p.shape.includes(0)) continue;
       nest(s, { axes: reduced, extent: innerExtent, vectorize: !innermostKept }, zeros, (inner) => {
         const indices = outer.map((index, axis) => add(index, inner[axis]!));
         const x = load(indices);
-        s.assign(accumulator, op(combine, read(accumulator), map?.(x, values, indices) ?? x));
+        s.assign(accumulator, op(combine, read(accumulator), map?.(x, earlier, indices) ?? x));
       });
-      values.push(read(accumulator));
     }
     const finished = p.reducer.finish?.(values, (scalar) => floatOf(s, count, scalar));
     result(finished ?? values.at(-1)!, outer);

@@ -16,6 +16,7 @@ import { constantOperators } from "./constant.js";
 import { convolutionOperators } from "./convolution.js";
 import { deformOperators } from "./convolution-deform.js";
 import { convolutionTransposeOperators } from "./convolution-transpose.js";
+import { cumulativeOperators } from "./cumulative.js";
 import { dropoutOperators } from "./dropout.js";
 import { gemmOperators } from "./gemm.js";
 import { gridOperators } from "./grid-sample.js";
@@ -39,6 +40,7 @@ import { generatorOperators } from "./random-generators.js";
 import { reductionOperators } from "./reduction-reducers.js";
 import { reshapeOperators } from "./reshape.js";
 import { resizeOperators } from "./resize.js";
+import { scatterOperators } from "./scatter.js";
 import { shapeOperators } from "./shape.js";
 import { sliceOperators } from "./slice.js";
 import { softmaxOperators } from "./softmax.js";
@@ -59,6 +61,8 @@ const all: readonly Operator[] = [
   ...reductionOperators,
   ...argExtremumOperators,
   ...topKOperators,
+  ...scatterOperators,
+  ...cumulativeOperators,
   ...poolingOperators,
   ...globalPoolOperators,
   ...deformOperators,

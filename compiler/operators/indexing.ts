@@ -1,51 +1,12 @@
 /** Operators that pick elements at places that a tensor of indices names. Negative indices count from the end. */
 
-import { addDims, type Dim, isStatic, multiplyDims, printDim } from "../ir/dim.js";
-import type { DType } from "../ir/dtype.js";
-import type { TensorData } from "../ir/tensor.js";
-import { op, select } from "../loop/builder.js";
-import type { Expr } from "../loop/ir.js";
+import { addDims, type Dim, isStatic, multiplyDims } from "../ir/dim.js";
 import { normaliseAxes } from "./axes.js";
+import { checkIndices, indexChecks, loadIndex } from "./indices.js";
 import { injective } from "./injective.js";
 import { decodeElements } from "./numbers.js";
-import { attribute, type ElementContext, type NodeView, type Operator } from "./operator.js";
+import { attribute, type NodeView, type Operator } from "./operator.js";
 import { shapeElements } from "./reshape.js";
-
-const indexTypes: readonly DType[] = ["int32", "int64"];
-
-/** What is known of the indices: whether they are all inside, and none is negative. */
-function checkIndices(context: NodeView, input: number, dims: readonly Dim[]): void {
-  const indices = context.input(input);
-  if (!indexTypes.includes(indices.dtype)) context.fail(`does not take indices of ${indices.dtype}`);
-  const isEmpty = indices.shape.includes(0);
-  if (!isEmpty && dims.includes(0)) context.fail("has indices for a dim of no elements", "E_SHAPE");
-  if (indices.constant === null) return;
-  // The last dim of several holds one index for each axis.
-  const outside = Array.from(decodeElements(indices.constant), (index, i): [number, Dim] => [
-    index,
-    dims[i % dims.length]!,
-  ]).find(([index, dim]) => isStatic(dim) && (index < -dim || index >= dim));
-  if (outside !== undefined) {
-    context.fail(`index ${outside[0]} of a dim of ${printDim(outside[1])} elements`, "E_SHAPE");
-  }
-}
-
-const hasNegative = (indices: TensorData): boolean =>
-  Array.from(decodeElements(indices)).some((index) => index < 0);
-
-/**
- * An element of a tensor of indices as an i32 inside the dim. Indices that are not known when the model is compiled are
- * limited to the dim, so that none reads beyond the tensor.
- */
-function wrappedIndex(context: ElementContext, input: number, at: readonly Expr[], dim: Dim): Expr {
-  const loaded = context.load(input, at);
-  const index = loaded.type.scalar === "i64" ? op("i64_to_i32", loaded) : loaded;
-  const { constant } = context.input(input);
-  if (constant !== null && !hasNegative(constant)) return index;
-  const size = context.dim(dim);
-  const wrapped = select(op("lt_s", index, 0), op("add", index, size), index);
-  return constant !== null ? wrapped : op("min_u", wrapped, op("sub", size, 1));
-}
 
 const gatherAttributes = { axis: attribute.int(0) } as const;
 
@@ -64,11 +25,12 @@ const Gather = injective({
     checkIndices(context, 1, [shape[axis]!]);
     return [{ dtype, shape: [...shape.slice(0, axis), ...context.input(1).shape, ...shape.slice(axis + 1)] }];
   },
+  checks: (context) => indexChecks(context, 1, [context.input(0).shape[axisOf(context)]!]),
   elements: (context) => {
     const elements = context.input(0).rank === 1 ? shapeElements(context) : null;
     const indices = context.elements(1);
-    if (elements === null || indices === null || context.input(1).rank > 1) return null;
-    return indices.map((index) => elements.at(Number(index))!);
+    if (elements === null || !indices?.every(isStatic) || context.input(1).rank > 1) return null;
+    return indices.map((index) => elements.at(index)!);
   },
   view: (context, input) => {
     const axis = axisOf(context);
@@ -85,7 +47,7 @@ const Gather = injective({
   injective: (context, indices) => {
     const axis = axisOf(context);
     const { rank } = context.input(1);
-    const index = wrappedIndex(context, 1, indices.slice(axis, axis + rank), context.input(0).shape[axis]!);
+    const index = loadIndex(context, 1, indices.slice(axis, axis + rank), context.input(0).shape[axis]!);
     return context.load(0, [...indices.slice(0, axis), index, ...indices.slice(axis + rank)]);
   },
 });
@@ -118,9 +80,10 @@ const GatherElements = injective({
     if (larger >= 0) context.fail(`has more indices than elements on axis ${larger}`, "E_SHAPE");
     return [{ dtype, shape: indices.shape }];
   },
+  checks: (context) => indexChecks(context, 1, [context.input(0).shape[axisOf(context)]!]),
   injective: (context, indices) => {
     const axis = axisOf(context);
-    const index = wrappedIndex(context, 1, indices, context.input(0).shape[axis]!);
+    const index = loadIndex(context, 1, indices, context.input(0).shape[axis]!);
     return context.load(0, indices.with(axis, index));
   },
 });
@@ -159,6 +122,10 @@ const GatherND = injective({
     checkIndices(context, 1, shape.slice(batch, batch + size));
     return [{ dtype, shape: [...context.input(1).shape.slice(0, -1), ...shape.slice(batch + size)] }];
   },
+  checks: (context) => {
+    const { batch_dims: batch } = context.attributes;
+    return indexChecks(context, 1, context.input(0).shape.slice(batch, batch + tupleSize(context)));
+  },
   injective: (context, indices) => {
     const { batch_dims: batch } = context.attributes;
     const size = tupleSize(context);
@@ -166,7 +133,7 @@ const GatherND = injective({
     const { shape } = context.input(0);
     const picked = Array.from({ length: size }, (_, i) => {
       const at = [...indices.slice(0, outer), context.dim(i)];
-      return wrappedIndex(context, 1, at, shape[batch + i]!);
+      return loadIndex(context, 1, at, shape[batch + i]!);
     });
     return context.load(0, [...indices.slice(0, batch), ...picked, ...indices.slice(outer)]);
   },

@@ -25,7 +25,7 @@ type Injective<S extends AttributeSchema> = NonNullable<OperatorFacets<S>["injec
 interface InjectiveDeclaration<S extends AttributeSchema>
   extends Pick<
     OperatorFacets<S>,
-    "name" | "summary" | "inputs" | "attributes" | "infer" | "elements" | "view"
+    "name" | "domain" | "summary" | "inputs" | "attributes" | "infer" | "elements" | "checks" | "view"
   > {
   readonly versions: readonly (number | OperatorVersion)[];
   readonly injective: Injective<S>;

@@ -128,6 +128,18 @@ export interface PointwiseFacet<S extends AttributeSchema> {
   ): number;
 }
 
+/** What the elements of an input must be for the node to have a result. */
+export interface ElementCheck {
+  readonly input: number;
+  /** What the elements are: "index", "axis". */
+  readonly what: string;
+  /**
+   * Least value of an element, and the end of its values. Where there are several, they are for the places along the
+   * input's last dim, one each.
+   */
+  readonly ranges: readonly { readonly least: Dim; readonly end: Dim }[];
+}
+
 export interface OperatorVersion {
   readonly since: number;
   /** The attributes of this version, where they differ from the current ones. */
@@ -177,6 +189,8 @@ export interface OperatorFacets<S extends AttributeSchema> {
   readonly elements?: (context: NodeView<S>) => readonly Dim[] | null;
   /** Null where the result cannot be had exactly here (integers beyond 2^53): it is then left to run time. */
   readonly evaluate?: (context: EvaluationContext<S>) => TensorData[] | null;
+  /** What must hold of elements that are known at run time only. */
+  readonly checks?: (context: NodeView<S>) => readonly ElementCheck[];
   /** Multiply-adds count two. */
   readonly flops?: (context: NodeView<S>) => number;
 

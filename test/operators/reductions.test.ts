@@ -149,6 +149,12 @@ describe("axes known at run time only", () => {
     });
   }
 
+  test("of nothing", () => {
+    const nothing = of("float32", [2, 0], []);
+    const [result] = interpretUnknown({ op: "ReduceSum", inputs: [nothing, ints(1)], unknown: [1] });
+    expectTensor(result!, of("float32", [2, 1], [0, 0]));
+  });
+
   test("several of them, in dims that are not known either", () => {
     const node = { op: "ReduceSum", inputs: [x, ints(-1, 0)], unknown: [1], open: [0] };
     const expected = [0, 1, 2].map((j) => sum(values.filter((_, at) => Math.floor(at / 4) % 3 === j)));
