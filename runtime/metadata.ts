@@ -3,7 +3,7 @@
  * in other languages. This is the only file of the runtime that the compiler imports.
  */
 
-import { arrayTypes, isDim, sizeOf, type TensorType } from "./elements.js";
+import { arrayTypes, bytesOf, isDim, sizeOf, type TensorType } from "./elements.js";
 import { KilnRuntimeError } from "./errors.js";
 
 export type { TensorType } from "./elements.js";
@@ -147,7 +147,7 @@ function checkBinding(binding: TensorBinding): void {
     );
     return;
   }
-  const bytes = sizeOf(dims as number[]) * array.BYTES_PER_ELEMENT;
+  const bytes = bytesOf(binding.type, sizeOf(dims as number[]));
   expect(isRange(binding) && binding.byteLength === bytes, `memory of tensor "${name}"`);
 }
 

@@ -1,6 +1,6 @@
 /** A loaded model: checks feeds, copies them in, runs, copies the results out. */
 
-import { arrayTypes, isDim, sizeOf, type TypedArray } from "./elements.js";
+import { arrayTypes, bytesOf, elementsPerEntry, isDim, sizeOf, type TypedArray } from "./elements.js";
 import { KilnRuntimeError } from "./errors.js";
 import type { ModelMetadata, TensorBinding } from "./metadata.js";
 import {
@@ -129,12 +129,14 @@ class Session {
       typeof dim === "number" ? dim : this.view().getInt32(cells[i]!, true),
     );
     const address = this.addressOf(binding);
-    const bytes = sizeOf(dims) * array.BYTES_PER_ELEMENT;
-    return new Tensor(
-      binding.type,
-      new array(this.memory.buffer.slice(address, address + bytes) as ArrayBuffer),
-      dims,
-    );
+    const size = sizeOf(dims);
+    const end = address + bytesOf(binding.type, size);
+    const bytes = new Uint8Array(this.memory.buffer.slice(address, end) as ArrayBuffer);
+    const perEntry = elementsPerEntry(binding.type);
+    const inLast = size % perEntry;
+    // Bits behind the last element are left over from what lay there before.
+    if (inLast) bytes[bytes.length - 1]! &= (1 << ((inLast * 8) / perEntry)) - 1;
+    return new Tensor(binding.type, new array(bytes.buffer), dims);
   }
 
   private addressOf(binding: TensorBinding): number {
@@ -236,7 +238,7 @@ function checkFeed({ name, type, dims }: TensorBinding, feed: Feed, bound: Map<s
     const shape = dims.map((dim) => (bound.has(dim as string) ? `${dim}=${bound.get(dim as string)}` : dim));
     throw new KilnRuntimeError("E_FEED", `${what}: expected shape [${shape}], got [${value.dims}]`);
   }
-  checkDims(what, value.dims, value.data);
+  checkDims(what, type, value.dims, value.data);
   return value.data;
 }
 

@@ -2,6 +2,7 @@
 
 import {
   arrayTypes,
+  elementsPerEntry,
   isDim,
   sizeOf,
   type TensorDataMap,
@@ -37,7 +38,10 @@ export type Feed<T extends TensorType = TensorType, D extends readonly number[] 
   | TensorLike<T, D>
   | TensorData<T>;
 
-/** Elements in row-major order, their type and their shape; the data are shared with the caller, not copied. */
+/**
+ * Elements in row-major order, their type and their shape; the data are shared with the caller, not copied. Elements of
+ * less than a byte are packed in a Uint8Array, the first in the lowest bits.
+ */
 export class Tensor<
   const T extends TensorType = TensorType,
   const D extends readonly number[] = readonly number[],
@@ -64,8 +68,8 @@ export class Tensor<
     checkData("tensor", type, data);
     this.type = type;
     this.data = data as TensorDataMap[T];
-    this.dims = (dims ? [...dims] : [data.length]) as readonly number[] as D;
-    this.size = checkDims("tensor", this.dims, data);
+    this.dims = (dims ? [...dims] : [data.length * elementsPerEntry(type)]) as readonly number[] as D;
+    this.size = checkDims("tensor", type, this.dims, data);
   }
 }
 
@@ -86,13 +90,16 @@ export function checkData(what: string, type: string, data: unknown): asserts da
 }
 
 /** Number of elements of the shape. Throws E_FEED unless it is a shape, and `data` has as many elements. */
-export function checkDims(what: string, dims: readonly number[], data: TypedArray): number {
+export function checkDims(what: string, type: string, dims: readonly number[], data: TypedArray): number {
   if (!Array.isArray(dims) || !dims.every(isDim)) {
     throw new KilnRuntimeError("E_FEED", `${what}: dims expect whole numbers, got ${JSON.stringify(dims)}`);
   }
   const size = sizeOf(dims);
-  if (data.length !== size) {
-    throw new KilnRuntimeError("E_FEED", `${what}: [${dims}] expects ${size} elements, got ${data.length}`);
+  const perEntry = elementsPerEntry(type);
+  const entries = Math.ceil(size / perEntry);
+  if (data.length !== entries) {
+    const unit = perEntry > 1 ? "bytes" : "elements";
+    throw new KilnRuntimeError("E_FEED", `${what}: [${dims}] expects ${entries} ${unit}, got ${data.length}`);
   }
   return size;
 }
@@ -111,10 +118,14 @@ function typeOf(data: unknown): string {
   throw new KilnRuntimeError("E_FEED", "tensor: give the element type, unless the data are a typed array");
 }
 
+/** True for types whose array holds the bits of their elements. */
+const isBits = (type: string, array: string): boolean =>
+  /^(bf|float.*e|u?int[24]$)/.test(type) || (type === "float16" && array === "Uint16Array");
+
 function convert(type: TensorType, values: readonly unknown[]): unknown {
   const array = arrayTypes.get(type);
-  // Numbers for a Uint16Array would be taken for bit patterns.
-  if (!array || type === "bfloat16" || (type === "float16" && array.name === "Uint16Array")) return values;
+  // Numbers would be taken for bit patterns.
+  if (!array || isBits(type, array.name)) return values;
   try {
     if (type === "bool") return Uint8Array.from(values, (value) => (value ? 1 : 0));
     const big = array.name.startsWith("Big");

@@ -12,10 +12,17 @@
 
 import ort from "onnxruntime-web";
 import { expect } from "vitest";
+import { runtimeElements, runtimeTensor } from "../compiler/cli/elements.js";
 import { compile } from "../compiler/index.js";
-import { dtypes, type TypedArray } from "../compiler/ir/dtype.js";
+import type { TypedArray } from "../compiler/ir/dtype.js";
 import type { Graph } from "../compiler/ir/graph.js";
-import { type TensorData, tensor, tensorBytes } from "../compiler/ir/tensor.js";
+import {
+  elementCount,
+  elementsOfBytes,
+  type TensorData,
+  tensor,
+  tensorBytes,
+} from "../compiler/ir/tensor.js";
 import { interpretProgram } from "../compiler/loop/interpret.js";
 import { evaluateNode } from "../compiler/operators/evaluate.js";
 import { findOperator } from "../compiler/operators/index.js";
@@ -132,7 +139,8 @@ export async function interpretModel(
   const results = interpretProgram(program, inputs);
   return namedResults(graph, (i) => {
     const bytes = results.get(program.outputs[i]!.name)!;
-    return new dtypes[graph.outputs[i]!.dtype].array(bytes.slice().buffer);
+    const { dtype, shape } = graph.outputs[i]!;
+    return elementsOfBytes(dtype, elementCount(shape as number[]), bytes);
   });
 }
 
@@ -161,15 +169,13 @@ export async function runCompiled(
 }
 
 export const toRuntime = (feeds: Tensors): Record<string, Feed> =>
-  Object.fromEntries(
-    Object.entries(feeds).map(([name, { dtype, data, dims }]) => [name, { type: dtype, data, dims } as Feed]),
-  );
+  Object.fromEntries(Object.entries(feeds).map(([name, feed]) => [name, runtimeTensor(feed) as Feed]));
 
 export const fromRuntime = (results: Record<string, Tensor>): Tensors =>
   Object.fromEntries(
-    Object.entries(results).map(([name, { type, data, dims }]) => [
+    Object.entries(results).map(([name, result]) => [
       name,
-      { dtype: type, data, dims } as TensorData,
+      { dtype: result.type, data: runtimeElements(result), dims: result.dims },
     ]),
   );
 

@@ -1,12 +1,13 @@
 /** The inputs of a run: from files, or made up. */
 
 import type { TensorInfo, TensorLike } from "../../runtime/index.js";
-import { elementCount } from "../ir/tensor.js";
+import { elementCount, type TensorData } from "../ir/tensor.js";
+import { runtimeTensor } from "./elements.js";
 import { CommandError, usageError } from "./failure.js";
 import type { Assignment } from "./flags.js";
 import { isFile } from "./magic.js";
 import { readBytes } from "./model-file.js";
-import { readNpy } from "./npy.js";
+import { readAs, readNpy } from "./npy.js";
 import { readPicture } from "./picture.js";
 import { type PictureFlags, pictureElements } from "./picture-tensor.js";
 import { randomElements } from "./random.js";
@@ -39,8 +40,8 @@ export async function prepareFeeds(inputs: readonly TensorInfo[], flags: FeedFla
     const feed =
       file !== undefined
         ? await readFeed(input, file, flags)
-        : { type: input.type, dims, data: randomElements(input.type, elementCount(dims), seedOf(flags, i)) };
-    entries.push([input.name, feed]);
+        : { dtype: input.type, dims, data: randomElements(input.type, elementCount(dims), seedOf(flags, i)) };
+    entries.push([input.name, runtimeTensor(feed)]);
   }
   return { feeds: Object.fromEntries(entries), random: missing };
 }
@@ -71,18 +72,19 @@ function filesByInput(
   return files;
 }
 
-async function readFeed(input: TensorInfo, path: string, flags: FeedFlags): Promise<TensorLike> {
+async function readFeed(input: TensorInfo, path: string, flags: FeedFlags): Promise<TensorData> {
   const bytes = await readBytes(path);
   const dims = input.dims as readonly number[];
   if (isFile("png", bytes) || isFile("jpeg", bytes)) {
     const data = pictureElements(await readPicture(bytes, path), input, flags);
-    return { type: input.type, dims, data };
+    return { dtype: input.type, dims, data };
   }
   if (!isFile("npy", bytes)) throw new CommandError(`cannot read ${path}: neither .npy nor PNG nor JPEG`);
-  const { dtype, dims: given, data } = readNpy(bytes, path);
+  const value = readAs(input.type, readNpy(bytes, path));
+  const { dtype, dims: given } = value;
   const wanted = `input "${input.name}" wants ${input.type}[${dims.join(", ")}]`;
   if (dtype !== input.type || `${given}` !== `${dims}`) {
     throw new CommandError(`${path} holds ${dtype}[${given.join(", ")}], but ${wanted}`);
   }
-  return { type: dtype, dims: given, data };
+  return value;
 }

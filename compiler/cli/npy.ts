@@ -3,12 +3,16 @@
  * Big-endian and Fortran-order files are read as well; files are written little-endian, in C order, version 1.
  */
 
-import { type DType, dtypes } from "../ir/dtype.js";
-import { elementCount, forEachIndex, type TensorData, tensor, tensorBytes } from "../ir/tensor.js";
+import { type DType, dtypes, isMemoryType, memoryTypes } from "../ir/dtype.js";
+import { elementCount, forEachIndex, type TensorData, tensor } from "../ir/tensor.js";
 import { CommandError } from "./failure.js";
 import { isFile } from "./magic.js";
 
-/** Type codes as NumPy spells them. It has no bfloat16: the ml_dtypes package stores those as two opaque bytes. */
+/**
+ * Type codes as NumPy spells them. It has no bfloat16: the ml_dtypes package stores those as two opaque bytes. Other
+ * types that NumPy lacks are written as the small integers that hold their elements, one a byte: the values of int4 and
+ * its like, the bits of minifloats.
+ */
 const codes: { readonly [D in DType]: string } = {
   float32: "f4",
   float64: "f8",
@@ -23,11 +27,26 @@ const codes: { readonly [D in DType]: string } = {
   uint32: "u4",
   uint64: "u8",
   bool: "b1",
+  float8e4m3fn: "u1",
+  float8e4m3fnuz: "u1",
+  float8e5m2: "u1",
+  float8e5m2fnuz: "u1",
+  float8e8m0: "u1",
+  float4e2m1: "u1",
+  int4: "i1",
+  uint4: "u1",
+  int2: "i1",
+  uint2: "u1",
 };
-const byCode = new Map(Object.entries(codes).map(([dtype, code]) => [code, dtype as DType]));
+const byCode = new Map(memoryTypes.map((dtype) => [codes[dtype], dtype]));
 
 const magic = "\x93NUMPY";
 const ascii = new TextDecoder("latin1");
+
+/** The same elements as those of a type that NumPy lacks, where they are stored as that type's would be. */
+export function readAs(dtype: DType, value: TensorData): TensorData {
+  return !isMemoryType(dtype) && codes[dtype] === codes[value.dtype] ? { ...value, dtype } : value;
+}
 
 /** The tensor in an .npy file; raises CommandError saying what is wrong with it. */
 export function readNpy(bytes: Uint8Array, path: string): TensorData {
@@ -109,10 +128,11 @@ export function writeNpy(value: TensorData): Uint8Array {
   const dict = `{'descr': '${order}${codes[dtype]}', 'fortran_order': False, 'shape': ${shape}, }`;
   const length = Math.ceil((10 + dict.length + 1) / alignment) * alignment;
   const header = `${dict.padEnd(length - 10 - 1)}\n`;
-  const bytes = new Uint8Array(length + value.data.byteLength);
+  const { buffer, byteOffset, byteLength } = value.data;
+  const bytes = new Uint8Array(length + byteLength);
   bytes.set(Uint8Array.from(magic, (c) => c.charCodeAt(0)));
   bytes.set([1, 0, header.length & 255, header.length >> 8], 6);
   bytes.set(new TextEncoder().encode(header), 10);
-  bytes.set(tensorBytes(value), length);
+  bytes.set(new Uint8Array(buffer, byteOffset, byteLength), length);
   return bytes;
 }

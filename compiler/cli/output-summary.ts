@@ -1,7 +1,7 @@
 /** What a person wants to know of a result: its range, how it begins, and the likeliest classes. */
 
 import type { Tensor } from "../../runtime/index.js";
-import { elementReader } from "./elements.js";
+import { elementReader, runtimeElements } from "./elements.js";
 import { formatNumber, plural } from "./units.js";
 
 export interface OutputSummary {
@@ -22,7 +22,9 @@ export interface OutputSummary {
 const firstCount = 8;
 const topCount = 5;
 
-export function summarize(name: string, { type, dims, data }: Tensor): OutputSummary {
+export function summarize(name: string, tensor: Tensor): OutputSummary {
+  const { type, dims } = tensor;
+  const data = runtimeElements(tensor);
   const read = elementReader(type, data);
   let [min, max, sum, nans, infinities] = [Infinity, -Infinity, 0, 0, 0];
   for (let i = 0; i < data.length; i++) {

@@ -1,6 +1,6 @@
 /** Made-up inputs, the same for the same seed on every machine. */
 
-import { type DType, dtypes, type TypedArray } from "../ir/dtype.js";
+import { type DType, dtypes, isMinifloat, type TypedArray } from "../ir/dtype.js";
 import { makeElements } from "./elements.js";
 
 /** Numbers in [0, 1), by the generator mulberry32. */
@@ -36,7 +36,7 @@ export function normal(seed: number): () => number {
  * wider integers are mostly indices into something unknown and masks, so they are 0 or 1.
  */
 export function randomElements(dtype: DType, count: number, seed: number): TypedArray {
-  if (dtypes[dtype].kind === "float") return makeElements(dtype, count, normal(seed));
+  if (dtypes[dtype].kind === "float" || isMinifloat(dtype)) return makeElements(dtype, count, normal(seed));
   const next = uniform(seed);
   if (dtype === "uint8") return makeElements(dtype, count, () => Math.floor(next() * 256));
   if (dtype === "int8") return makeElements(dtype, count, () => Math.floor(next() * 256) - 128);

@@ -6,6 +6,7 @@ import type { Model, Tensor } from "../../runtime/index.js";
 import { type Body, defineAction, requireModel } from "./action.js";
 import { addCompileFlags, type CompileFlags, compileOptions, grouped } from "./compile-flags.js";
 import { compileModel } from "./compile-model.js";
+import { runtimeElements } from "./elements.js";
 import { EXIT_OK, usageError } from "./failure.js";
 import { type FeedFlags, prepareFeeds } from "./feeds.js";
 import {
@@ -144,7 +145,9 @@ function fileNameOf(name: string, taken: Set<string>): string {
   return `${unique}.npy`;
 }
 
-function npyFile(path: string, { type, dims, data }: Tensor): OutputFile {
+function npyFile(path: string, tensor: Tensor): OutputFile {
+  const { type, dims } = tensor;
+  const data = runtimeElements(tensor);
   // Where the engine has a Float16Array, its bits are what is stored.
   const bits = type === "float16" ? new Uint16Array(data.buffer, data.byteOffset, data.length) : data;
   return { path, data: writeNpy({ dtype: type, dims, data: bits }) };

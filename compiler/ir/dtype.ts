@@ -16,7 +16,23 @@ export type DType =
   | "uint16"
   | "uint32"
   | "uint64"
-  | "bool";
+  | "bool"
+  | "float8e4m3fn"
+  | "float8e4m3fnuz"
+  | "float8e5m2"
+  | "float8e5m2fnuz"
+  | "float8e8m0"
+  | "float4e2m1"
+  | "int4"
+  | "uint4"
+  | "int2"
+  | "uint2";
+
+/** Types whose elements Loop IR loads and stores; those of the others are bytes to it. */
+export type MemoryType = Exclude<
+  DType,
+  `float8${string}` | "float4e2m1" | "int4" | "uint4" | "int2" | "uint2"
+>;
 
 export type TypedArray =
   | Float32Array
@@ -39,28 +55,50 @@ type TypedArrayConstructor = {
 export interface DTypeInfo {
   /** ONNX TensorProto.DataType code. */
   readonly onnx: number;
+  /** Bits of an element in memory. Elements of less than a byte are packed, the first in the lowest bits. */
+  readonly bits: number;
+  /** Bytes of an element in its array: `bits` in whole bytes. */
   readonly bytes: number;
   /** Short spelling used in IR text. */
   readonly short: string;
-  readonly kind: "float" | "int" | "uint" | "bool";
-  /** Array type of the stored form (float16 and bfloat16 hold their bit patterns). */
+  /** Minifloats are moved as their bits; only conversions read them as numbers. */
+  readonly kind: "float" | "minifloat" | "int" | "uint" | "bool";
+  /** Array type of the stored form, one entry an element (16-bit floats and minifloats hold their bit patterns). */
   readonly array: TypedArrayConstructor;
 }
 
+const info = (
+  onnx: number,
+  bits: number,
+  short: string,
+  kind: DTypeInfo["kind"],
+  array: TypedArrayConstructor,
+): DTypeInfo => ({ onnx, bits, bytes: Math.ceil(bits / 8), short, kind, array });
+
 export const dtypes: { readonly [D in DType]: DTypeInfo } = {
-  float32: { onnx: 1, bytes: 4, short: "f32", kind: "float", array: Float32Array },
-  uint8: { onnx: 2, bytes: 1, short: "u8", kind: "uint", array: Uint8Array },
-  int8: { onnx: 3, bytes: 1, short: "i8", kind: "int", array: Int8Array },
-  uint16: { onnx: 4, bytes: 2, short: "u16", kind: "uint", array: Uint16Array },
-  int16: { onnx: 5, bytes: 2, short: "i16", kind: "int", array: Int16Array },
-  int32: { onnx: 6, bytes: 4, short: "i32", kind: "int", array: Int32Array },
-  int64: { onnx: 7, bytes: 8, short: "i64", kind: "int", array: BigInt64Array },
-  bool: { onnx: 9, bytes: 1, short: "bool", kind: "bool", array: Uint8Array },
-  float16: { onnx: 10, bytes: 2, short: "f16", kind: "float", array: Uint16Array },
-  float64: { onnx: 11, bytes: 8, short: "f64", kind: "float", array: Float64Array },
-  uint32: { onnx: 12, bytes: 4, short: "u32", kind: "uint", array: Uint32Array },
-  uint64: { onnx: 13, bytes: 8, short: "u64", kind: "uint", array: BigUint64Array },
-  bfloat16: { onnx: 16, bytes: 2, short: "bf16", kind: "float", array: Uint16Array },
+  float32: info(1, 32, "f32", "float", Float32Array),
+  uint8: info(2, 8, "u8", "uint", Uint8Array),
+  int8: info(3, 8, "i8", "int", Int8Array),
+  uint16: info(4, 16, "u16", "uint", Uint16Array),
+  int16: info(5, 16, "i16", "int", Int16Array),
+  int32: info(6, 32, "i32", "int", Int32Array),
+  int64: info(7, 64, "i64", "int", BigInt64Array),
+  bool: info(9, 8, "bool", "bool", Uint8Array),
+  float16: info(10, 16, "f16", "float", Uint16Array),
+  float64: info(11, 64, "f64", "float", Float64Array),
+  uint32: info(12, 32, "u32", "uint", Uint32Array),
+  uint64: info(13, 64, "u64", "uint", BigUint64Array),
+  bfloat16: info(16, 16, "bf16", "float", Uint16Array),
+  float8e4m3fn: info(17, 8, "f8e4m3fn", "minifloat", Uint8Array),
+  float8e4m3fnuz: info(18, 8, "f8e4m3fnuz", "minifloat", Uint8Array),
+  float8e5m2: info(19, 8, "f8e5m2", "minifloat", Uint8Array),
+  float8e5m2fnuz: info(20, 8, "f8e5m2fnuz", "minifloat", Uint8Array),
+  uint4: info(21, 4, "u4", "uint", Uint8Array),
+  int4: info(22, 4, "i4", "int", Int8Array),
+  float4e2m1: info(23, 4, "f4e2m1", "minifloat", Uint8Array),
+  float8e8m0: info(24, 8, "f8e8m0", "minifloat", Uint8Array),
+  uint2: info(25, 2, "u2", "uint", Uint8Array),
+  int2: info(26, 2, "i2", "int", Int8Array),
 };
 
 const names = Object.keys(dtypes) as DType[];
@@ -81,3 +119,20 @@ export function dtypeFromShortName(short: string): DType | undefined {
 export function isBigInt(dtype: DType): boolean {
   return dtype === "int64" || dtype === "uint64";
 }
+
+/** True for types of less than a byte, several of whose elements share one in memory. */
+export const isPacked = (dtype: DType): boolean => dtypes[dtype].bits < 8;
+
+/** Bytes that this many elements take in memory. */
+export const storedBytes = (dtype: DType, count: number): number =>
+  Math.ceil((count * dtypes[dtype].bits) / 8);
+
+/** True for floats that are moved as their bits. */
+export const isMinifloat = (dtype: DType): boolean => dtypes[dtype].kind === "minifloat";
+
+export const isMemoryType = (dtype: DType): dtype is MemoryType => !isPacked(dtype) && !isMinifloat(dtype);
+
+export const memoryTypes: readonly MemoryType[] = names.filter(isMemoryType);
+
+/** The type by which memory of this dtype is read and written: itself, or bytes. */
+export const memoryType = (dtype: DType): MemoryType => (isMemoryType(dtype) ? dtype : "uint8");

@@ -8,8 +8,16 @@
  */
 
 import { invariant } from "../diagnostics.js";
-import { type Dim, equalShapes, isStatic, multiplyDims, printDim, productOfDims } from "./dim.js";
-import { type DType, dtypes } from "./dtype.js";
+import {
+  ceilDivDims,
+  type Dim,
+  equalShapes,
+  isStatic,
+  multiplyDims,
+  printDim,
+  productOfDims,
+} from "./dim.js";
+import { type DType, dtypes, isPacked } from "./dtype.js";
 import type { TensorData } from "./tensor.js";
 
 export interface TensorType {
@@ -176,8 +184,11 @@ export function byteLength(type: TensorType): number {
 }
 
 /** Bytes that a tensor of this type takes, whether or not its shape is static. */
-export const byteLengthOf = (type: TensorType): Dim =>
-  multiplyDims(productOfDims(type.shape), dtypes[type.dtype].bytes);
+export const byteLengthOf = ({ dtype, shape }: TensorType): Dim => {
+  const { bits, bytes } = dtypes[dtype];
+  const count = productOfDims(shape);
+  return isPacked(dtype) ? ceilDivDims(count, 8 / bits) : multiplyDims(count, bytes);
+};
 
 /** `f32[1,64,56,56]{0,2,3,1}`: dtype, shape, and the layout where it is not row-major. */
 export function printType(type: TensorType): string {

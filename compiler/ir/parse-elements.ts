@@ -1,7 +1,7 @@
 /** Numbers and elements of tensors from the text that `print-elements.ts` makes of them, bit for bit. */
 
 import { isStatic } from "./dim.js";
-import { type DType, dtypes, type TypedArray } from "./dtype.js";
+import { type DType, dtypes, isPacked, type TypedArray } from "./dtype.js";
 import { printType, type TensorType } from "./graph.js";
 import type { Lexer } from "./lexer.js";
 import { canonicalNaN } from "./print-elements.js";
@@ -72,8 +72,18 @@ function readElement(lexer: Lexer, dtype: DType): TypedArray {
   const value = readInteger(lexer);
   if (element instanceof BigInt64Array || element instanceof BigUint64Array) element[0] = value;
   else element[0] = Number(value);
-  if (BigInt(element[0]!) !== value) lexer.fail(`${value} is no ${dtype}`, token);
+  if (BigInt(element[0]!) !== value || !fitsPacked(dtype, Number(value))) {
+    lexer.fail(`${value} is no ${dtype}`, token);
+  }
   return element;
+}
+
+/** Arrays of packed types could hold more than their elements do. */
+function fitsPacked(dtype: DType, value: number): boolean {
+  if (!isPacked(dtype)) return true;
+  const { bits, kind } = dtypes[dtype];
+  const lowest = kind === "int" ? -(2 ** (bits - 1)) : 0;
+  return value >= lowest && value < lowest + 2 ** bits;
 }
 
 function readInteger(lexer: Lexer): bigint {

@@ -1,9 +1,9 @@
 /**
  * Numbers and the elements of tensors as text that reads back to the same bits: -0 and the payloads of NaNs
- * included. float16 and bfloat16 are printed as their stored bits, because no decimal is as exact and as short.
+ * included. 16-bit floats and minifloats are printed as their stored bits, because no decimal is as exact and as short.
  */
 
-import type { DType, TypedArray } from "./dtype.js";
+import { type DType, dtypes, type TypedArray } from "./dtype.js";
 import type { TensorData } from "./tensor.js";
 
 /** Bits of the NaN that text spells `nan`; any other NaN is spelled with its bits, `nan(0xffc00000)`. */
@@ -37,7 +37,7 @@ function printElement(dtype: DType, data: TypedArray, index: number): string {
       if (Number.isNaN(element)) return printNaN(dtype, nanBits(data, index));
       return dtype === "float32" ? printFloat32(Number(element)) : printNumber(Number(element));
     default:
-      return String(element);
+      return dtypes[dtype].kind === "minifloat" ? `0x${element.toString(16)}` : String(element);
   }
 }
 

@@ -1,12 +1,15 @@
 /** Tensors whose elements are known at compile time. */
 
 import { invariant } from "../diagnostics.js";
-import { type DType, dtypes, type TypedArray } from "./dtype.js";
+import { type DType, dtypes, isPacked, storedBytes, type TypedArray } from "./dtype.js";
 
 export interface TensorData {
   readonly dtype: DType;
   readonly dims: readonly number[];
-  /** Row-major elements, in the stored form of the dtype. May be a view of the model's own bytes: never write to it. */
+  /**
+   * Row-major elements, in the stored form of the dtype; those of packed types take an entry each. May be a view of the
+   * model's own bytes: never write to it.
+   */
   readonly data: TypedArray;
 }
 
@@ -38,9 +41,33 @@ export function toNumbers(value: TensorData): number[] {
   return Array.from(value.data as ArrayLike<number | bigint>, Number);
 }
 
-/** The tensor's stored bytes, without copying. */
-export function tensorBytes(value: TensorData): Uint8Array {
-  return new Uint8Array(value.data.buffer, value.data.byteOffset, value.data.byteLength);
+/** The tensor's bytes in memory: the array's own, or, of packed types, new ones. */
+export function tensorBytes({ dtype, data }: TensorData): Uint8Array {
+  if (!isPacked(dtype)) return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+  const { bits } = dtypes[dtype];
+  const perByte = 8 / bits;
+  const bytes = new Uint8Array(storedBytes(dtype, data.length));
+  for (let i = 0; i < data.length; i++) {
+    bytes[Math.floor(i / perByte)]! |= (Number(data[i]) & (2 ** bits - 1)) << ((i % perByte) * bits);
+  }
+  return bytes;
+}
+
+/** Elements from their bytes in memory: a view of them where they are aligned and not packed. */
+export function elementsOfBytes(dtype: DType, count: number, bytes: Uint8Array): TypedArray {
+  const { array, bits, bytes: size, kind } = dtypes[dtype];
+  if (!isPacked(dtype)) {
+    const aligned = bytes.byteOffset % size === 0 ? bytes : bytes.slice();
+    return new array(aligned.buffer, aligned.byteOffset, count);
+  }
+  const perByte = 8 / bits;
+  const data = new array(count);
+  // Shifted to the top of 32 bits and back, by which signed elements keep their sign.
+  for (let i = 0; i < count; i++) {
+    const raised = bytes[Math.floor(i / perByte)]! << (32 - ((i % perByte) + 1) * bits);
+    data[i] = kind === "int" ? raised >> (32 - bits) : raised >>> (32 - bits);
+  }
+  return data;
 }
 
 /** Visits the indices of a shape in row-major order, with the number of each. The array is the same every time. */

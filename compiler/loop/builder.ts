@@ -6,7 +6,7 @@
  */
 
 import { invariant } from "../diagnostics.js";
-import type { DType } from "../ir/dtype.js";
+import type { MemoryType } from "../ir/dtype.js";
 import {
   type Buffer,
   type Expr,
@@ -207,7 +207,7 @@ export class KernelBuilder {
 
   constructor(private readonly name: string) {}
 
-  buffer(name: string, dtype: DType, access: Buffer["access"], elements: number | null): Buffer {
+  buffer(name: string, dtype: MemoryType, access: Buffer["access"], elements: number | null): Buffer {
     const buffer: Buffer = { kind: "buffer", name: this.unique(name), dtype, access, elements };
     this.buffers.push(buffer);
     return buffer;

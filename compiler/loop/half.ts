@@ -2,6 +2,18 @@
 
 const word = new DataView(new ArrayBuffer(4));
 
+/**
+ * An f64 as an f32 from which it can be rounded on to fewer bits as if at once: where it is none, the one towards zero
+ * with its lowest bit set, so that it lies on no tie that the number itself did not lie on.
+ */
+export function narrowToOdd(value: number): number {
+  const single = Math.fround(value);
+  if (single === value || Number.isNaN(value)) return single;
+  word.setFloat32(0, single);
+  word.setUint32(0, (word.getUint32(0) - Number(Math.abs(single) > Math.abs(value))) | 1);
+  return word.getFloat32(0);
+}
+
 /** The value of IEEE binary16 bits. */
 export function decodeFloat16(bits: number): number {
   const sign = bits & 0x8000 ? -1 : 1;

@@ -1,6 +1,6 @@
 /** How the interpreter reads and writes elements of buffers, little-endian, and how vectors lie in their 16 bytes. */
 
-import type { DType } from "../ir/dtype.js";
+import type { MemoryType } from "../ir/dtype.js";
 import type { Lane } from "./evaluate.js";
 import { decodeBfloat16, decodeFloat16, encodeBfloat16, encodeFloat16 } from "./half.js";
 import type { ExprType } from "./ir.js";
@@ -48,7 +48,7 @@ const bfloat16: ElementAccess = {
 };
 
 /** Registers hold 32 and 64 bit integers as signed numbers, whether or not their dtype is. */
-export const elementAccess: { readonly [D in DType]: ElementAccess } = {
+export const elementAccess: { readonly [D in MemoryType]: ElementAccess } = {
   float32,
   float64,
   float16,

@@ -3,9 +3,9 @@
  * with.
  */
 
-import { KilnError } from "../diagnostics.js";
+import { invariant, KilnError } from "../diagnostics.js";
 import { type Dim, dimSymbols, evaluateDim } from "../ir/dim.js";
-import { dtypes } from "../ir/dtype.js";
+import { dtypes, isMemoryType } from "../ir/dtype.js";
 import type { EvaluationOptions } from "./evaluate.js";
 import { compileKernel, type KernelArguments } from "./interpret-kernel.js";
 import { elementAccess } from "./interpret-memory.js";
@@ -181,7 +181,9 @@ class ProgramRun {
 
   private scalar({ buffer, byteOffset }: CallArgument): number {
     const address = this.addresses.get(buffer)! + this.value(byteOffset);
-    return Number(elementAccess[buffer.dtype].read(new DataView(this.memory.buffer), address));
+    const { dtype } = buffer;
+    invariant(isMemoryType(dtype), `a program reads a number of ${dtype}`);
+    return Number(elementAccess[dtype].read(new DataView(this.memory.buffer), address));
   }
 
   private element(buffer: ProgramBuffer, index: number): number {

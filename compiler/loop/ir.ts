@@ -6,10 +6,11 @@
  * vector of it, and form a DAG: an expression used twice is computed once within its statement.
  *
  * Indices count elements of the buffer's dtype. Loads convert from the stored dtype to the register type (float16 to
- * f32, int8 to i32, ...), stores convert back by truncation.
+ * f32, int8 to i32, ...), stores convert back by truncation. Floats of 8 bits are bytes here, computed in i32 as their
+ * bits; types of less than a byte are bytes that hold several elements (`lowering/packed.ts`).
  */
 
-import type { DType } from "../ir/dtype.js";
+import type { DType, MemoryType } from "../ir/dtype.js";
 
 export type ScalarType = "i32" | "i64" | "f32" | "f64" | "bool";
 
@@ -22,7 +23,7 @@ export interface ExprType {
 export interface Buffer {
   readonly kind: "buffer";
   readonly name: string;
-  readonly dtype: DType;
+  readonly dtype: MemoryType;
   readonly access: "read" | "write" | "readwrite";
   /** Elements that may be touched, counted from the address passed in; null where it depends on sizes. */
   readonly elements: number | null;
@@ -242,4 +243,14 @@ export const registerTypes: { readonly [D in DType]: ScalarType } = {
   uint32: "i32",
   uint64: "i64",
   bool: "i32",
+  float8e4m3fn: "i32",
+  float8e4m3fnuz: "i32",
+  float8e5m2: "i32",
+  float8e5m2fnuz: "i32",
+  float8e8m0: "i32",
+  float4e2m1: "i32",
+  int4: "i32",
+  uint4: "i32",
+  int2: "i32",
+  uint2: "i32",
 };

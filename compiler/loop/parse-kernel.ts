@@ -1,6 +1,6 @@
 /** Kernels and statements of Loop IR text. */
 
-import { type DType, dtypeFromShortName } from "../ir/dtype.js";
+import { type DType, dtypeFromShortName, isMemoryType, type MemoryType } from "../ir/dtype.js";
 import {
   type Buffer,
   type Expr,
@@ -61,11 +61,16 @@ class KernelParser {
     const name = this.unused(tokens.name("a buffer"));
     tokens.expect(":");
     const access = accessKinds.find((word) => tokens.accept(word)) ?? tokens.fail("expected an access");
-    const dtype = readDType(tokens);
+    const dtype = this.memoryType();
     tokens.expect("[");
     const elements = tokens.accept("?") ? null : tokens.integer("a number of elements");
     tokens.expect("]");
     this.buffers.set(name, { kind: "buffer", name, dtype, access, elements });
+  }
+
+  private memoryType(): MemoryType {
+    const dtype = readDType(this.tokens);
+    return isMemoryType(dtype) ? dtype : this.tokens.fail(`kernels read and write ${dtype} as bytes`);
   }
 
   private block(): Statement[] {

@@ -5,7 +5,7 @@
 
 import { invariant } from "../diagnostics.js";
 import { type Dim, floorDivDims, isStatic, multiplyDims, printDim } from "../ir/dim.js";
-import { type DType, dtypes } from "../ir/dtype.js";
+import { type DType, dtypes, isPacked, memoryType, storedBytes } from "../ir/dtype.js";
 import {
   add,
   extract,
@@ -19,6 +19,7 @@ import {
 } from "../loop/builder.js";
 import type { Buffer, Expr, ExprType, Kernel } from "../loop/ir.js";
 import type { CallArgument, ProgramBuffer } from "../loop/program.js";
+import { loadPacked, storePacked } from "./packed.js";
 import type { Strided } from "./strided.js";
 
 /** Where a tensor lies: a buffer of the program, and how the tensor is laid out in it. */
@@ -67,11 +68,25 @@ export class KernelScope extends KernelBuilder {
     const key = [buffer.name, access, strided.offset, strided.shape, strided.strides].map(String).join("|");
     const known = this.views.get(key);
     if (known !== undefined) return known;
-    const view = new TensorView(this, this.buffer(name, buffer.dtype, access, reach(strided)), strided);
+    const view = isPacked(buffer.dtype)
+      ? this.packedView(name, placement, access)
+      : new TensorView(this, this.buffer(name, memoryType(buffer.dtype), access, reach(strided)), placement);
     this.views.set(key, view);
-    const size = dtypes[buffer.dtype].bytes;
-    this.args.push({ buffer, byteOffset: multiplyDims(strided.offset, size) });
+    const byteOffset = isPacked(buffer.dtype) ? 0 : multiplyDims(strided.offset, dtypes[buffer.dtype].bytes);
+    this.args.push({ buffer, byteOffset });
     return view;
+  }
+
+  /** Addresses are whole bytes, so the tensor's place in the buffer is part of its indices. */
+  private packedView(name: string, placement: Placement, access: Buffer["access"]): TensorView {
+    const { buffer, strided } = placement;
+    const elements = reach(strided);
+    const bytes =
+      elements === null || !isStatic(strided.offset)
+        ? null
+        : storedBytes(buffer.dtype, strided.offset + elements);
+    const view = this.buffer(name, "uint8", access === "write" ? "readwrite" : access, bytes);
+    return new TensorView(this, view, placement, strided.offset);
   }
 
   finishCall(): { kernel: Kernel; args: readonly CallArgument[]; sizes: readonly Dim[] } {
@@ -105,14 +120,18 @@ export interface Lanes {
 }
 
 export class TensorView {
+  readonly strided: Strided;
+  readonly dtype: DType;
+
   constructor(
     private readonly scope: KernelScope,
     readonly buffer: Buffer,
-    readonly strided: Strided,
-  ) {}
-
-  get dtype(): DType {
-    return this.buffer.dtype;
+    placement: Placement,
+    /** Element of the buffer at which the tensor starts: elsewhere than at 0 only where types are packed. */
+    readonly start: Dim = 0,
+  ) {
+    this.strided = placement.strided;
+    this.dtype = placement.buffer.dtype;
   }
 
   stride(axis: number): Dim {
@@ -122,7 +141,8 @@ export class TensorView {
   /** Place of an element in the buffer, in elements from the address passed in. */
   index(indices: readonly Operand[]): Expr {
     invariant(indices.length === this.strided.shape.length, `${this.buffer.name}: one index for each dim`);
-    return sumOf(indices.map((index, axis) => mul(index, this.scope.dim(this.stride(axis)))));
+    const steps = indices.map((index, axis) => mul(index, this.scope.dim(this.stride(axis))));
+    return sumOf([this.scope.dim(this.start), ...steps]);
   }
 
   /**
@@ -131,14 +151,14 @@ export class TensorView {
    */
   load(indices: readonly Operand[], lanes?: Lanes): Expr {
     const at = this.index(indices);
-    if (lanes === undefined || lanes.count === 1) return this.scope.load(this.buffer, at);
+    if (lanes === undefined || lanes.count === 1) return this.element(at);
     const stride = this.stride(lanes.axis);
-    if (stride === 1) return this.scope.load(this.buffer, at, lanes.count);
-    if (stride === 0) return splat(this.scope.load(this.buffer, at), lanes.count);
-    let vector = splat(this.scope.load(this.buffer, at), lanes.count);
+    if (stride === 1 && !isPacked(this.dtype)) return this.scope.load(this.buffer, at, lanes.count);
+    if (stride === 0) return splat(this.element(at), lanes.count);
+    let vector = splat(this.element(at), lanes.count);
     for (let lane = 1; lane < lanes.count; lane++) {
       const place = add(at, mul(this.scope.dim(stride), lane));
-      vector = replace(vector, lane, this.scope.load(this.buffer, place));
+      vector = replace(vector, lane, this.element(place));
     }
     return vector;
   }
@@ -146,14 +166,29 @@ export class TensorView {
   /** Stores a value, or the lanes of a vector along an axis. */
   store(indices: readonly Operand[], value: Expr, axis = indices.length - 1): void {
     const at = this.index(indices);
-    if (value.type.lanes === 1 || this.stride(axis) === 1) {
+    if (value.type.lanes === 1) {
+      this.put(at, value);
+      return;
+    }
+    if (this.stride(axis) === 1 && !isPacked(this.dtype)) {
       this.scope.store(this.buffer, at, value);
       return;
     }
     const vector = this.scope.let("lanes", value);
     for (let lane = 0; lane < value.type.lanes; lane++) {
       const place = add(at, mul(this.scope.dim(this.stride(axis)), lane));
-      this.scope.store(this.buffer, place, extract(vector, lane));
+      this.put(place, extract(vector, lane));
     }
+  }
+
+  private element(at: Expr): Expr {
+    return isPacked(this.dtype)
+      ? loadPacked(this.scope, this.buffer, at, this.dtype)
+      : this.scope.load(this.buffer, at);
+  }
+
+  private put(at: Expr, value: Expr): void {
+    if (isPacked(this.dtype)) storePacked(this.scope, this.buffer, at, value, this.dtype);
+    else this.scope.store(this.buffer, at, value);
   }
 }

@@ -4,8 +4,8 @@
  */
 
 import { KilnError } from "../diagnostics.js";
-import { type DType, dtypeFromOnnx, dtypes, type TypedArray } from "../ir/dtype.js";
-import { type TensorData, tensor, tensorOf } from "../ir/tensor.js";
+import { type DType, dtypeFromOnnx, dtypes, isPacked, storedBytes, type TypedArray } from "../ir/dtype.js";
+import { elementsOfBytes, type TensorData, tensor, tensorOf } from "../ir/tensor.js";
 import { defaultLimits, type Limits } from "../limits.js";
 import { type ExternalFiles, externalBytes, isExternal } from "./external-data.js";
 import { getAttribute, type OnnxNode, type OnnxTensor, type StringTensor } from "./model.js";
@@ -21,8 +21,8 @@ export interface TensorContext {
 
 /**
  * Decodes a serialized TensorProto, such as the `.pb` files of ONNX's test data.
- * @throws KilnError E_DECODE, E_MODEL (contradicts itself), E_UNSUPPORTED (strings, complex numbers, 8-bit floats,
- * types under 8 bits), E_LIMIT, E_EXTERNAL_DATA (its elements are elsewhere)
+ * @throws KilnError E_DECODE, E_MODEL (contradicts itself), E_UNSUPPORTED (strings, complex numbers), E_LIMIT,
+ * E_EXTERNAL_DATA (its elements are elsewhere)
  */
 export function decodeTensorProto(bytes: Uint8Array, limits: Limits = defaultLimits): TensorData {
   const proto = readMessage(bytes, tensorProto, limits);
@@ -103,8 +103,9 @@ export function decodeTensor(proto: TensorProto, context: TensorContext): OnnxTe
     if (code === dataTypes.UNDEFINED) throw contradicts(proto, "it has no element type");
     throw unsupported(proto, `its element type is ${dataTypeName(code)}`);
   }
-  const bytes = storedBytes(proto, context, count * dtypes[dtype].bytes);
-  const data = bytes === undefined ? fromTypedField(proto, dtype, count) : fromBytes(bytes, dtype);
+  const bytes = givenBytes(proto, context, storedBytes(dtype, count));
+  const data =
+    bytes === undefined ? fromTypedField(proto, dtype, count) : elementsOfBytes(dtype, count, bytes);
   return tensor(dtype, dims, dtype === "bool" ? normalBools(data as Uint8Array) : data);
 }
 
@@ -121,7 +122,7 @@ export function decodeSparseTensor(sparse: SparseTensorProto, context: TensorCon
   const indices = decodeTensor(indicesProto, context);
   const dims = decodeDims(valuesProto, sparse.dims, context.limits);
   const count = checkedCount(valuesProto, dims, context.limits);
-  context.denseBytes += count * dtypes[values.dtype].bytes;
+  context.denseBytes += storedBytes(values.dtype, count);
   if (context.denseBytes > context.limits.foldedBytes) {
     throw new KilnError("E_LIMIT", `sparse tensors would take ${context.denseBytes} bytes when dense`);
   }
@@ -180,7 +181,7 @@ function checkedCount(proto: TensorProto, dims: readonly number[], limits: Limit
 }
 
 /** The tensor's elements as bytes, or undefined where a typed field holds them. */
-function storedBytes(proto: TensorProto, context: TensorContext, byteLength: number): Uint8Array | undefined {
+function givenBytes(proto: TensorProto, context: TensorContext, byteLength: number): Uint8Array | undefined {
   if (isExternal(proto)) return externalBytes(proto, context.files, byteLength);
   const { rawData } = proto;
   if (rawData === undefined || (rawData.length === 0 && typedLength(proto) > 0)) return undefined;
@@ -203,13 +204,7 @@ function typedLength(proto: TensorProto): number {
   );
 }
 
-function fromBytes(bytes: Uint8Array, dtype: DType): TypedArray {
-  const { array, bytes: size } = dtypes[dtype];
-  const aligned = bytes.byteOffset % size === 0 ? bytes : bytes.slice();
-  return new array(aligned.buffer, aligned.byteOffset, aligned.byteLength / size);
-}
-
-/** The field that holds elements of this type: int32_data carries all narrow types and the bits of 16-bit floats. */
+/** The field that holds elements of this type: int32_data carries all narrow types, and floats as their bits. */
 function typedField(proto: TensorProto, dtype: DType): TypedArray {
   switch (dtype) {
     case "float32":
@@ -229,10 +224,14 @@ function typedField(proto: TensorProto, dtype: DType): TypedArray {
 function fromTypedField(proto: TensorProto, dtype: DType, count: number): TypedArray {
   const source = typedField(proto, dtype);
   if (source.length !== typedLength(proto)) throw contradicts(proto, `a field not for ${dtype} has elements`);
-  if (source.length !== count) {
-    throw contradicts(proto, `${shape(proto)} needs ${count} elements, it has ${source.length}`);
-  }
   const { array } = dtypes[dtype];
+  // Packed types have a byte of elements in each entry.
+  const entries = isPacked(dtype) ? storedBytes(dtype, count) : count;
+  if (source.length !== entries) {
+    const unit = isPacked(dtype) ? "bytes" : "elements";
+    throw contradicts(proto, `${shape(proto)} needs ${entries} ${unit}, it has ${source.length}`);
+  }
+  if (isPacked(dtype)) return elementsOfBytes(dtype, count, bytesOf(proto, source as Int32Array));
   if (source instanceof array) return source;
   const data = new array(count);
   for (let i = 0; i < count; i++) {
@@ -241,6 +240,12 @@ function fromTypedField(proto: TensorProto, dtype: DType, count: number): TypedA
     if (dtype !== "bool" && data[i] !== value) throw contradicts(proto, `${source[i]} is no ${dtype}`);
   }
   return data;
+}
+
+function bytesOf(proto: TensorProto, entries: Int32Array): Uint8Array {
+  const wide = entries.find((entry) => entry < -128 || entry > 255);
+  if (wide !== undefined) throw contradicts(proto, `${wide} is no byte`);
+  return Uint8Array.from(entries);
 }
 
 /** Kernels count on 0 and 1: any other byte means true, as it does in C. */

@@ -96,7 +96,7 @@ export class GraphBuilder {
   }
 
   scalar(dtype: DType, value: number): Value {
-    if (dtypes[dtype].kind !== "float" && !Number.isInteger(value)) {
+    if (!/float/.test(dtypes[dtype].kind) && !Number.isInteger(value)) {
       const [node] = this.origin.source;
       throw new KilnError("E_MODEL", `${value} is no ${dtype}`, node === undefined ? {} : { node });
     }

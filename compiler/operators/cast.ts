@@ -1,10 +1,11 @@
 /** Conversions between element types. */
 
 import type { Dim } from "../ir/dim.js";
-import { type DType, dtypeFromOnnx, dtypes, isBigInt } from "../ir/dtype.js";
+import { type DType, dtypeFromOnnx, dtypes, isBigInt, isMinifloat, isPacked } from "../ir/dtype.js";
+import { encodeMinifloat, type MinifloatRounding, type RoundMode, roundModes } from "../ir/minifloat.js";
 import { type TensorData, tensor } from "../ir/tensor.js";
 import { convertElement } from "./cast-emit.js";
-import { integerRange, isFloat } from "./integer.js";
+import { integerRange, isFloat, isUnsigned } from "./integer.js";
 import { decodeElement, encodeElement } from "./numbers.js";
 import {
   attribute,
@@ -18,11 +19,22 @@ import { shapeElements } from "./reshape.js";
 
 const castAttributes = {
   to: attribute.required("int"),
-  /** For float8 only, which Kiln does not have. */
+  /** For floats of 8 bits only. */
   saturate: attribute.int(1),
   /** For float8e8m0 only. */
   round_mode: attribute.string("up"),
 } as const;
+
+const roundingOf = ({
+  saturate,
+  round_mode,
+}: {
+  saturate: number;
+  round_mode: string;
+}): MinifloatRounding => ({
+  saturate: saturate !== 0,
+  roundMode: round_mode as RoundMode,
+});
 
 function target(context: NodeView<typeof castAttributes>): DType {
   const { to } = context.attributes;
@@ -55,13 +67,20 @@ const Cast = defineOperator({
     { since: 24 },
     { since: 25 },
   ],
-  infer: (context) => [{ dtype: target(context), shape: context.input(0).shape }],
+  infer: (context) => {
+    const { round_mode } = context.attributes;
+    if (!roundModes.includes(round_mode)) context.fail(`round_mode is "${round_mode}"`);
+    return [{ dtype: target(context), shape: context.input(0).shape }];
+  },
   elements: (context) => elementsAs(target(context), shapeElements(context)),
   pointwise: {
-    emit: ([x], context) => convertElement(x!, context.input(0).dtype, target(context)),
+    emit: ([x], context) =>
+      convertElement(x!, context.input(0).dtype, target(context), roundingOf(context.attributes)),
     evaluate: ([x]) => x!,
   },
-  evaluate: (context) => [castTensor(context.input(0), context.outputs[0]!.dtype)],
+  evaluate: (context) => [
+    castTensor(context.input(0), context.outputs[0]!.dtype, roundingOf(context.attributes)),
+  ],
 });
 
 /** Sizes fit any integer that holds them; only those that shape arithmetic follows are kept. */
@@ -74,47 +93,64 @@ const CastLike = defineExpansion({
   inputs: ["input", "target_type"],
   attributes: { saturate: castAttributes.saturate, round_mode: castAttributes.round_mode },
   versions: [15, 19, 21, 23, 24, 25].map((since) => ({ since })),
-  expand: (b, [x, like]) => [b.op("Cast", [x!], { to: dtypes[like!.dtype].onnx })],
+  expand: (b, [x, like], { attributes }) => [
+    b.op("Cast", [x!], { ...attributes, to: dtypes[like!.dtype].onnx }),
+  ],
 });
 
 /** The tensor with its elements converted, each as `convertElement` does it. */
-export function castTensor(x: TensorData, to: DType): TensorData {
+export function castTensor(x: TensorData, to: DType, rounding?: MinifloatRounding): TensorData {
   const data = new dtypes[to].array(x.data.length);
-  for (let i = 0; i < data.length; i++) data[i] = castElement(x.dtype, x.data[i]!, to);
+  for (let i = 0; i < data.length; i++) data[i] = castElement(x.dtype, x.data[i]!, to, rounding);
   return tensor(to, x.dims, data);
 }
 
-function castElement(from: DType, stored: number | bigint, to: DType): number | bigint {
+function castElement(
+  from: DType,
+  stored: number | bigint,
+  to: DType,
+  rounding: MinifloatRounding | undefined,
+): number | bigint {
+  if (to === from) return stored;
   if (to === "bool") return decodeElement(from, stored) !== 0 ? 1 : 0;
-  if (isFloat(to)) return encodeElement(to, toFloat(from, stored, to));
-  if (!isFloat(from)) {
-    const wrapped = BigInt.asIntN(64, BigInt(stored));
-    return isBigInt(to) ? wrapped : Number(BigInt.asIntN(32, wrapped));
-  }
-  const value = truncateTo(to, decodeElement(from, stored));
-  return isBigInt(to) ? value : Number(value);
+  if (isMinifloat(to)) return encodeMinifloat(to, toNumber(from, stored), rounding);
+  if (to === "float64") return decodeElement(from, stored);
+  if (isFloat(to)) return encodeElement(to, toNumber(from, stored));
+  if (isFloat(from) || isMinifloat(from)) return truncateTo(to, decodeElement(from, stored));
+  return wrapTo(to, BigInt(stored));
 }
 
-/** Integers beyond 2^53 are rounded once, straight to the float's precision. */
-function toFloat(from: DType, stored: number | bigint, to: DType): number {
-  if (typeof stored !== "bigint" || to === "float64") return decodeElement(from, stored);
-  return roundToFloat32(stored);
+/**
+ * A number that rounds to the same float of 32 or fewer bits: of integers beyond 2^53, the lowest 12 bits become one
+ * that says whether any was set.
+ */
+function toNumber(from: DType, stored: number | bigint): number {
+  const number = decodeElement(from, stored);
+  if (typeof stored !== "bigint" || Number.isSafeInteger(number)) return number;
+  return Number((stored & ~0xfffn) | ((stored & 0xfffn) === 0n ? 0n : 0x800n));
 }
 
-/** Rounds to odd at 2^53 first, so that the second rounding cannot fall on a tie that was none. */
-function roundToFloat32(value: bigint): number {
-  const number = Number(value);
-  if (Number.isSafeInteger(number)) return Math.fround(number);
-  const sticky = (value & ~0xfffn) | ((value & 0xfffn) === 0n ? 0n : 0x800n);
-  return Math.fround(Number(sticky));
+function wrapTo(to: DType, value: bigint): number | bigint {
+  const wrapped = (isUnsigned(to) ? BigInt.asUintN : BigInt.asIntN)(dtypes[to].bits, value);
+  return isBigInt(to) ? wrapped : Number(wrapped);
 }
 
-/** The whole number towards zero, limited to the range of 32 or 64 bits in which it is computed, then wrapped. */
-function truncateTo(to: DType, value: number): bigint {
-  if (Number.isNaN(value)) return 0n;
+/** A float as an integer, as `floatToInteger` does it. */
+function truncateTo(to: DType, value: number): number | bigint {
+  if (isPacked(to)) return wrapTo(to, BigInt(truncateTo("int32", roundHalfEven(value))));
   const { min, max } = integerRange(to);
-  if (value <= Number(min)) return min;
-  return value >= Number(max) ? max : BigInt(Math.trunc(value));
+  const big = Number.isNaN(value)
+    ? 0n
+    : value <= Number(min)
+      ? min
+      : value >= Number(max)
+        ? max
+        : BigInt(Math.trunc(value));
+  return isBigInt(to) ? big : Number(big);
 }
+
+/** Whole numbers beyond 2^52 are what they are. */
+const roundHalfEven = (value: number): number =>
+  Math.abs(value) < 2 ** 52 ? Math.sign(value) * (Math.abs(value) + 2 ** 52 - 2 ** 52) : value;
 
 export const castOperators: readonly Operator[] = [Cast, CastLike];

@@ -4,9 +4,8 @@
  */
 
 import { KilnError } from "../diagnostics.js";
-import { dtypes } from "../ir/dtype.js";
 import { byteLengthOf, type TensorType } from "../ir/graph.js";
-import { type TensorData, tensor, tensorBytes } from "../ir/tensor.js";
+import { elementCount, elementsOfBytes, type TensorData, tensor, tensorBytes } from "../ir/tensor.js";
 import { interpretProgram } from "../loop/interpret.js";
 import type { Buffer, Expr } from "../loop/ir.js";
 import type { Call, ProgramBuffer } from "../loop/program.js";
@@ -59,7 +58,7 @@ class KernelEvaluation<S extends AttributeSchema> {
     );
     const results = interpretProgram(program, new Map(feeds));
     return context.outputs.map(({ dtype, dims }, i) =>
-      tensor(dtype, dims, new dtypes[dtype].array(results.get(`y${i}`)!.slice().buffer)),
+      tensor(dtype, dims, elementsOfBytes(dtype, elementCount(dims), results.get(`y${i}`)!)),
     );
   }
 

@@ -2,7 +2,7 @@
 
 import { invariant } from "../diagnostics.js";
 import { isStatic } from "../ir/dim.js";
-import { dtypes } from "../ir/dtype.js";
+import { storedBytes } from "../ir/dtype.js";
 import { isRowMajor, type Node, type TensorType } from "../ir/graph.js";
 import { elementCount, type TensorData } from "../ir/tensor.js";
 import { type EvaluationContext, type Operator, viewNode } from "./operator.js";
@@ -47,4 +47,4 @@ function staticType(type: TensorType): StaticType | null {
   return shape.every(isStatic) && isRowMajor(type) ? { dtype, dims: shape } : null;
 }
 
-const byteLength = ({ dtype, dims }: StaticType): number => elementCount(dims) * dtypes[dtype].bytes;
+const byteLength = ({ dtype, dims }: StaticType): number => storedBytes(dtype, elementCount(dims));

@@ -4,8 +4,8 @@
  */
 
 import { isStatic } from "../ir/dim.js";
-import { type DType, dtypes } from "../ir/dtype.js";
-import { elementCount, type TensorData, tensor, tensorBytes } from "../ir/tensor.js";
+import { type DType, dtypes, isPacked, type MemoryType, memoryType, type TypedArray } from "../ir/dtype.js";
+import { elementCount, type TensorData, tensor } from "../ir/tensor.js";
 import { add, i32Constant, KernelBuilder, mul } from "../loop/builder.js";
 import { interpretKernel } from "../loop/interpret.js";
 import type { Expr } from "../loop/ir.js";
@@ -52,11 +52,11 @@ function evaluateInjective<S extends AttributeSchema>(
   const memory = new KernelMemory();
   const inputs = context.inputs.map((input, i) => {
     if (input === null) return null;
-    const buffer = kernel.buffer(`x${i}`, input.dtype, "read", input.data.length);
-    memory.place(tensorBytes(input));
+    const buffer = kernel.buffer(`x${i}`, arrayType(input.dtype), "read", input.data.length);
+    memory.place(arrayBytes(input.data));
     return { buffer, dims: input.dims };
   });
-  const output = kernel.buffer("y", dtype, "write", count);
+  const output = kernel.buffer("y", arrayType(dtype), "write", count);
   const start = memory.reserve(count * dtypes[dtype].bytes);
   const elements: ElementContext<S> = {
     ...context.view,
@@ -73,6 +73,13 @@ function evaluateInjective<S extends AttributeSchema>(
   interpretKernel(kernel.finish(), { memory: bytes, addresses: memory.addresses });
   return tensor(dtype, dims, viewOf(dtype, bytes, start, count));
 }
+
+/** Elements are read from their arrays here, where those of packed types have a byte each. */
+const arrayType = (dtype: DType): MemoryType =>
+  isPacked(dtype) && dtypes[dtype].kind === "int" ? "int8" : memoryType(dtype);
+
+const arrayBytes = ({ buffer, byteOffset, byteLength }: TypedArray): Uint8Array =>
+  new Uint8Array(buffer, byteOffset, byteLength);
 
 const linear = (dims: readonly number[], indices: readonly Expr[]): Expr => {
   const strides = rowMajorStrides(dims);

@@ -23,7 +23,7 @@ export function typedOp(
  * it would load from memory. To be applied to results that can leave the range.
  */
 export function wrapInteger(value: Expr, dtype: DType): Expr {
-  const bits = dtypes[dtype].bytes * 8;
+  const { bits } = dtypes[dtype];
   if (isFloat(dtype) || value.type.scalar !== "i32" || bits >= 32) return value;
   if (isUnsigned(dtype)) return op("and", value, 2 ** bits - 1);
   return op("shr_s", op("shl", value, 32 - bits), 32 - bits);
@@ -61,7 +61,7 @@ export function flooredRemainder(a: Expr, b: Expr, dtype: DType): Expr {
 
 /** Smallest and largest value of an integer dtype. */
 export function integerRange(dtype: DType): { min: bigint; max: bigint } {
-  const bits = BigInt(dtypes[dtype].bytes * 8);
+  const bits = BigInt(dtypes[dtype].bits);
   if (dtype === "bool") return { min: 0n, max: 1n };
   return isUnsigned(dtype)
     ? { min: 0n, max: (1n << bits) - 1n }

@@ -1,8 +1,9 @@
 /** Elements of tensors as JavaScript numbers: decoded from and encoded to the form that each dtype is stored in. */
 
-import { type DType, dtypes, isBigInt } from "../ir/dtype.js";
+import { type DType, dtypes, isBigInt, isMinifloat } from "../ir/dtype.js";
+import { decodeMinifloat, encodeMinifloat } from "../ir/minifloat.js";
 import { elementCount, type TensorData, tensor } from "../ir/tensor.js";
-import { decodeBfloat16, decodeFloat16, encodeBfloat16, encodeFloat16 } from "../loop/half.js";
+import { decodeBfloat16, decodeFloat16, encodeBfloat16, encodeFloat16, narrowToOdd } from "../loop/half.js";
 
 type Stored = number | bigint;
 
@@ -11,19 +12,21 @@ const isHalf = (dtype: DType): boolean => dtype === "float16" || dtype === "bflo
 /** The number that a stored element stands for. */
 export function decodeElement(dtype: DType, stored: Stored): number {
   if (dtype === "float16") return decodeFloat16(Number(stored));
-  return dtype === "bfloat16" ? decodeBfloat16(Number(stored)) : Number(stored);
+  if (dtype === "bfloat16") return decodeBfloat16(Number(stored));
+  return isMinifloat(dtype) ? decodeMinifloat(dtype, Number(stored)) : Number(stored);
 }
 
-/** The stored form nearest to a number; integers must be whole, and wrap. */
+/** The stored form nearest to a number, rounded once; integers must be whole, and wrap. */
 export function encodeElement(dtype: DType, value: number): Stored {
   if (isBigInt(dtype)) return BigInt(value);
-  if (dtype === "float16") return encodeFloat16(Math.fround(value));
-  return dtype === "bfloat16" ? encodeBfloat16(Math.fround(value)) : value;
+  if (dtype === "float16") return encodeFloat16(narrowToOdd(value));
+  if (dtype === "bfloat16") return encodeBfloat16(narrowToOdd(value));
+  return isMinifloat(dtype) ? encodeMinifloat(dtype, value) : value;
 }
 
 /** All elements as numbers. Integers beyond 2^53 lose precision: see `isExact`. */
 export function decodeElements({ dtype, data }: TensorData): ArrayLike<number> {
-  if (!isBigInt(dtype) && !isHalf(dtype)) return data as ArrayLike<number>;
+  if (!isBigInt(dtype) && !isHalf(dtype) && !isMinifloat(dtype)) return data as ArrayLike<number>;
   return Float64Array.from(data as ArrayLike<number>, (stored) => decodeElement(dtype, stored));
 }
 

@@ -22,7 +22,8 @@ export const signedIntegers: readonly DType[] = ["int8", "int16", "int32", "int6
 export const unsignedIntegers: readonly DType[] = ["uint8", "uint16", "uint32", "uint64"];
 export const integers: readonly DType[] = [...signedIntegers, ...unsignedIntegers];
 export const numeric: readonly DType[] = [...floats, ...integers];
-export const allTypes = Object.keys(dtypes) as readonly DType[];
+/** Types that can be calculated with, compared or at least told apart: all but minifloats and packed ones. */
+export const allTypes: readonly DType[] = [...numeric, "bool"];
 
 export interface PointwiseDeclaration<S extends AttributeSchema>
   extends Pick<OperatorFacets<S>, "name" | "domain" | "summary" | "inputs" | "attributes" | "elements"> {

@@ -1,7 +1,7 @@
 /** Loads and stores of every dtype: how elements in memory become registers, and back. */
 
 import { KilnError } from "../diagnostics.js";
-import { type DType, dtypes } from "../ir/dtype.js";
+import { dtypes, type MemoryType } from "../ir/dtype.js";
 import { type ExprType, printExprType } from "../loop/ir.js";
 import type { LoadInstruction, StoreInstruction } from "./builder.js";
 
@@ -27,10 +27,10 @@ export interface StoreTransfer extends Transfer<StoreInstruction> {
 }
 
 /** 16-bit floats are loaded and stored as their bits, in i32 registers. */
-export const isHalf = (dtype: DType): dtype is "float16" | "bfloat16" =>
+export const isHalf = (dtype: MemoryType): dtype is "float16" | "bfloat16" =>
   dtype === "float16" || dtype === "bfloat16";
 
-const scalarLoads: { readonly [D in DType]: LoadInstruction } = {
+const scalarLoads: { readonly [D in MemoryType]: LoadInstruction } = {
   float32: "f32.load",
   float64: "f64.load",
   float16: "i32.load16_u",
@@ -46,7 +46,7 @@ const scalarLoads: { readonly [D in DType]: LoadInstruction } = {
   bool: "i32.load8_u",
 };
 
-const scalarStores: { readonly [D in DType]: StoreInstruction } = {
+const scalarStores: { readonly [D in MemoryType]: StoreInstruction } = {
   float32: "f32.store",
   float64: "f64.store",
   float16: "i32.store16",
@@ -62,7 +62,7 @@ const scalarStores: { readonly [D in DType]: StoreInstruction } = {
   bool: "i32.store8",
 };
 
-export function loadTransfer(dtype: DType, { lanes }: ExprType, splat: boolean): LoadTransfer {
+export function loadTransfer(dtype: MemoryType, { lanes }: ExprType, splat: boolean): LoadTransfer {
   const align = dtypes[dtype].bytes;
   const plain = { align, extend: [], splat: false };
   if (lanes === 1) return { ...plain, instruction: scalarLoads[dtype] };
@@ -79,7 +79,7 @@ export function loadTransfer(dtype: DType, { lanes }: ExprType, splat: boolean):
   return { ...plain, instruction: "v128.load32_zero", extend };
 }
 
-export function storeTransfer(dtype: DType, { lanes }: ExprType): StoreTransfer {
+export function storeTransfer(dtype: MemoryType, { lanes }: ExprType): StoreTransfer {
   const align = dtypes[dtype].bytes;
   if (lanes === 1) return { instruction: scalarStores[dtype], align, pack: undefined };
   checkLanes(dtype, lanes);
@@ -95,7 +95,7 @@ function packing(bytes: number): number[] {
 }
 
 /** A vector holds as many elements as its register type has lanes of 32 or 64 bits. */
-function checkLanes(dtype: DType, lanes: number): void {
+function checkLanes(dtype: MemoryType, lanes: number): void {
   if (lanes === (dtypes[dtype].bytes === 8 ? 2 : 4)) return;
   const type = printExprType({ scalar: "i32", lanes: lanes as ExprType["lanes"] });
   throw new KilnError("E_INTERNAL", `no instruction moves ${dtype} to lanes of ${type}`);

@@ -15,6 +15,7 @@ import {
   printDim,
   symbolDim,
 } from "../../compiler/ir/dim.js";
+import { memoryType } from "../../compiler/ir/dtype.js";
 import { constant, KernelBuilder, op } from "../../compiler/loop/builder.js";
 import { DimCode } from "../../compiler/loop/dim-expr.js";
 import type { Buffer, Expr, Kernel } from "../../compiler/loop/ir.js";
@@ -195,7 +196,7 @@ export class DynamicPlan {
     const cell = (symbol: string): Expr => k.load(cells, this.cellOf.get(symbolKey(symbol))!);
     const element = (buffer: ProgramBuffer, index: number): Expr => {
       if (!parameters.has(buffer)) {
-        parameters.set(buffer, k.buffer(`v${values.length}`, buffer.dtype, "read", null));
+        parameters.set(buffer, k.buffer(`v${values.length}`, memoryType(buffer.dtype), "read", null));
         values.push(buffer);
       }
       return asIndex(k.load(parameters.get(buffer)!, index));

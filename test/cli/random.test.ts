@@ -1,7 +1,8 @@
 import { expect, test } from "vitest";
 import { elementReader, makeElements } from "../../compiler/cli/elements.js";
 import { normal, randomElements, uniform } from "../../compiler/cli/random.js";
-import { type DType, dtypes } from "../../compiler/ir/dtype.js";
+import { type DType, dtypes, isMinifloat } from "../../compiler/ir/dtype.js";
+import { decodeMinifloat, encodeMinifloat } from "../../compiler/ir/minifloat.js";
 
 const take = (next: () => number, count: number): number[] => Array.from({ length: count }, next);
 const mean = (values: readonly number[]): number =>
@@ -48,7 +49,16 @@ test("elements come back as they were put in", () => {
       dtype,
       makeElements(dtype, 4, (i) => values[i]!),
     );
-    const kept = { float: values, int: [0, 1, 3, -3], uint: [0, 1, 3, 0], bool: [0, 1, 1, 1] };
+    const minifloat = isMinifloat(dtype)
+      ? values.map((value) => decodeMinifloat(dtype, encodeMinifloat(dtype, value)))
+      : [];
+    const kept = {
+      float: values,
+      minifloat,
+      int: dtype === "int2" ? [0, 1, 1, -2] : [0, 1, 3, -3],
+      uint: [0, 1, 3, 0],
+      bool: [0, 1, 1, 1],
+    };
     expect(
       values.map((_, i) => Number(read(i))),
       dtype,

@@ -20,7 +20,7 @@ export function typeDifference(actual: TensorData, expected: TensorData): string
 export function difference(actual: TensorData, expected: TensorData): string | null {
   const wrongType = typeDifference(actual, expected);
   if (wrongType !== null) return wrongType;
-  const isFloat = dtypes[expected.dtype].kind === "float";
+  const isFloat = dtypes[expected.dtype].kind.endsWith("float");
   const [a, b] = isFloat
     ? [decodeElements(actual), decodeElements(expected)]
     : [actual.data as ArrayLike<number | bigint>, expected.data as ArrayLike<number | bigint>];

@@ -1,5 +1,6 @@
 /** Compiles a case with default options, runs it, and says how it went. */
 
+import { runtimeElements, runtimeTensor } from "../../compiler/cli/elements.js";
 import { compile, KilnError } from "../../compiler/index.js";
 import type { TensorData } from "../../compiler/ir/tensor.js";
 import { type Feed, load, type Model, type Tensor } from "../../runtime/index.js";
@@ -53,11 +54,12 @@ const messageOf = (error: unknown): string =>
 
 function feedsOf(model: Model, inputs: readonly TensorData[]): Record<string, Feed> {
   return Object.fromEntries(
-    inputs.map(({ dtype, data, dims }, i) => {
-      const feed = { type: dtype, data, dims } as Feed;
-      return [model.inputs[i]?.name ?? `input ${i}`, feed];
-    }),
+    inputs.map((input, i) => [model.inputs[i]?.name ?? `input ${i}`, runtimeTensor(input) as Feed]),
   );
 }
 
-const tensorOf = ({ type, data, dims }: Tensor): TensorData => ({ dtype: type, data, dims }) as TensorData;
+const tensorOf = (result: Tensor): TensorData => ({
+  dtype: result.type,
+  data: runtimeElements(result),
+  dims: result.dims,
+});

@@ -2,7 +2,7 @@
 
 import fc from "fast-check";
 import { addDims, type Dim, floorDivDims, minDims, multiplyDims, symbolDim } from "../../compiler/ir/dim.js";
-import { type DType, dtypes } from "../../compiler/ir/dtype.js";
+import { type DType, dtypes, storedBytes } from "../../compiler/ir/dtype.js";
 import {
   type AttributeValue,
   constantValue,
@@ -10,7 +10,7 @@ import {
   type TensorType,
   Value,
 } from "../../compiler/ir/graph.js";
-import { elementCount, type TensorData, tensor } from "../../compiler/ir/tensor.js";
+import { elementCount, elementsOfBytes, type TensorData, tensor } from "../../compiler/ir/tensor.js";
 
 /** Names that clash often, and any others that a model may hold. */
 const name = fc.oneof(
@@ -44,11 +44,12 @@ const type: fc.Arbitrary<TensorType> = fc
 const data: fc.Arbitrary<TensorData> = fc
   .tuple(dtype, fc.array(fc.integer({ min: 0, max: 4 }), { maxLength: 3 }))
   .chain(([dtype, dims]) => {
-    const length = elementCount(dims) * dtypes[dtype].bytes;
+    const count = elementCount(dims);
+    const length = storedBytes(dtype, count);
     const byte = fc.constantFrom(0, 1, 0x3c, 0x7f, 0x80, 0xc0, 0xf0, 0xff);
     return fc
       .array(byte, { minLength: length, maxLength: length })
-      .map((bytes) => tensor(dtype, dims, new dtypes[dtype].array(new Uint8Array(bytes).buffer)));
+      .map((bytes) => tensor(dtype, dims, elementsOfBytes(dtype, count, Uint8Array.from(bytes))));
   });
 
 const number = fc.oneof(fc.integer(), fc.double(), fc.constantFrom(2 ** 53, -(2 ** 63), 1e21, -0));

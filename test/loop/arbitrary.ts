@@ -1,7 +1,7 @@
 /** Random kernels that keep all invariants, made from a list of choices so that fast-check can shrink them. */
 
 import fc from "fast-check";
-import type { DType } from "../../compiler/ir/dtype.js";
+import type { MemoryType } from "../../compiler/ir/dtype.js";
 import { constant, extract, read, replace, shuffle } from "../../compiler/loop/builder.js";
 import {
   type Access,
@@ -39,7 +39,7 @@ const types: ExprType[] = [
   { scalar: "bool", lanes: 2 },
 ];
 
-const dtypes: DType[] = [
+const dtypes: MemoryType[] = [
   "float32",
   "int32",
   "int64",

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import type { DType, TypedArray } from "../../compiler/ir/dtype.js";
+import type { MemoryType, TypedArray } from "../../compiler/ir/dtype.js";
 import {
   add,
   combineLanes,
@@ -42,7 +42,7 @@ function run(kernel: Kernel, arrays: TypedArray[], { sizes = [] as number[], fus
 
 /** Gives y after the statements that `body` writes. */
 function compute<T extends TypedArray>(
-  dtype: DType,
+  dtype: MemoryType,
   y: T,
   body: (b: KernelBuilder, target: Buffer) => void,
 ): T {
@@ -106,9 +106,9 @@ describe("kernels", () => {
 describe("loads and stores", () => {
   /** What the register holds for stored bits, by copying to a wider array. */
   const widened = (
-    dtype: DType,
+    dtype: MemoryType,
     x: TypedArray,
-    wide: DType,
+    wide: MemoryType,
     y: TypedArray,
     lanes: 1 | 2 | 4 = 1,
   ): string[] => {

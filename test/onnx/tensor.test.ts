@@ -108,6 +108,34 @@ describe("typed fields", () => {
   });
 });
 
+describe("types of less than a byte", () => {
+  const elements = (proto: Parameters<typeof decode>[0]) => [...(decode(proto).data as Int8Array)];
+
+  test("are packed, the first element in the lowest bits, whichever field holds them", () => {
+    const rawData = Uint8Array.of(0x87, 0x0f);
+    expect(elements({ dims: [3], dataType: 22, rawData })).toEqual([7, -8, -1]);
+    expect(elements({ dims: [3], dataType: 21, rawData })).toEqual([7, 8, 15]);
+    expect(elements({ dims: [3], dataType: 23, rawData })).toEqual([7, 8, 15]);
+    expect(elements({ dims: [5], dataType: 26, rawData: Uint8Array.of(0b11100100, 1) })).toEqual([
+      0, 1, -2, -1, 1,
+    ]);
+    expect(elements({ dims: [4], dataType: 25, rawData: Uint8Array.of(0b11100100) })).toEqual([0, 1, 2, 3]);
+    expect(elements({ dims: [3], dataType: 22, int32Data: [0x87, -1] })).toEqual([7, -8, -1]);
+  });
+
+  test("have the bytes that their elements need, and nothing wider", async () => {
+    const short = { dims: [3], dataType: 22, rawData: Uint8Array.of(1) };
+    await expectError(() => decode(short), "E_MODEL", /needs 2 bytes, it has 1/);
+    const typed = { dims: [3], dataType: 22, int32Data: [1] };
+    await expectError(() => decode(typed), "E_MODEL", /needs 2 bytes, it has 1/);
+    await expectError(
+      () => decode({ dims: [1], dataType: 22, int32Data: [256] }),
+      "E_MODEL",
+      /256 is no byte/,
+    );
+  });
+});
+
 describe("raw data", () => {
   test("is a view of the file where it is aligned, and one copy where not", () => {
     const bytes = buildTensor(tensorOf("float32", [2], [1, -2]));
@@ -154,8 +182,6 @@ describe("raw data", () => {
 describe("what Kiln has no numbers for", () => {
   test.each([
     [{ dims: [1], dataType: 14, floatData: [1, 2] }, /complex64/],
-    [{ dims: [1], dataType: 17, rawData: Uint8Array.of(1) }, /float8e4m3fn/],
-    [{ dims: [1], dataType: 22, rawData: Uint8Array.of(1) }, /int4/],
     [{ dims: [1], dataType: 99, rawData: Uint8Array.of(1) }, /type 99/],
     [{ dims: [1], dataType: 8, stringData: [Uint8Array.of(65)] }, /holds strings/],
     [{ dims: [1], dataType: 1, floatData: [1], segment: { begin: 0, end: 1 } }, /segmented/],

@@ -4,9 +4,16 @@
  */
 
 import { expect } from "vitest";
-import { type DType, dtypes } from "../../compiler/ir/dtype.js";
+import type { DType } from "../../compiler/ir/dtype.js";
 import type { Graph } from "../../compiler/ir/graph.js";
-import { type TensorData, tensor, tensorBytes, toNumbers } from "../../compiler/ir/tensor.js";
+import {
+  elementCount,
+  elementsOfBytes,
+  type TensorData,
+  tensor,
+  tensorBytes,
+  toNumbers,
+} from "../../compiler/ir/tensor.js";
 import { verifyGraph } from "../../compiler/ir/verify.js";
 import { defaultLimits } from "../../compiler/limits.js";
 import { interpretProgram } from "../../compiler/loop/interpret.js";
@@ -127,8 +134,8 @@ export function interpretGraph(graph: Graph, feeds: ReadonlyMap<string, TensorDa
   const results = interpretProgram(program, bytes);
   return graph.outputs.map(({ type }, i) => {
     const data = results.get(program.outputs[i]!.name)!;
-    const array = new dtypes[type.dtype].array(data.slice().buffer);
-    return tensor(type.dtype, type.shape as number[], array);
+    const dims = type.shape as number[];
+    return tensor(type.dtype, dims, elementsOfBytes(type.dtype, elementCount(dims), data));
   });
 }
 

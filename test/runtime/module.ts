@@ -44,10 +44,26 @@ const elementBytes: Record<TensorType, number> = {
   uint32: 4,
   uint64: 8,
   bool: 1,
+  float8e4m3fn: 1,
+  float8e4m3fnuz: 1,
+  float8e5m2: 1,
+  float8e5m2fnuz: 1,
+  float8e8m0: 1,
+  float4e2m1: 1 / 2,
+  int4: 1 / 2,
+  uint4: 1 / 2,
+  int2: 1 / 4,
+  uint2: 1 / 4,
 };
 
 export function binding(name: string, type: TensorType, dims: number[], address: number): TensorBinding {
-  return { name, type, dims, address, byteLength: dims.reduce((a, b) => a * b, elementBytes[type]) };
+  return {
+    name,
+    type,
+    dims,
+    address,
+    byteLength: Math.ceil(dims.reduce((a, b) => a * b, elementBytes[type])),
+  };
 }
 
 export function metadataOf(fields: Partial<ModelMetadata>): ModelMetadata {

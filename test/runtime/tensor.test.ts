@@ -76,6 +76,18 @@ describe("Tensor", () => {
     expect(await failure(() => make(...args))).toBe(`E_FEED: tensor: ${message}`);
   });
 
+  test("elements of less than a byte share one", async () => {
+    const packed = new Tensor("int4", Uint8Array.of(0x21, 0x03), [3]);
+    expect(packed).toMatchObject({ dims: [3], size: 3 });
+    expect(new Tensor("uint2", Uint8Array.of(1, 2), [2, 3]).size).toBe(6);
+    expect(new Tensor("float4e2m1", Uint8Array.of(1, 2)).dims).toEqual([4]);
+    const refuse = (...args: unknown[]) => failure(() => make(...args));
+    expect(await refuse("int4", Uint8Array.of(1), [3])).toBe("E_FEED: tensor: [3] expects 2 bytes, got 1");
+    expect(await refuse("uint4", Int8Array.of(1), [2])).toMatch("uint4 expects a Uint8Array, got Int8Array");
+    expect(await refuse("int4", [1, 2], [2])).toMatch("int4 expects a Uint8Array, got array");
+    expect(await refuse("float8e5m2", [1])).toMatch("float8e5m2 expects a Uint8Array, got array");
+  });
+
   test("accepts arrays of another realm", () => {
     const foreign = runInNewContext("Float32Array.of(1, 2)") as Float32Array;
     expect(foreign instanceof Float32Array).toBe(false);

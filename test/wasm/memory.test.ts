@@ -1,17 +1,17 @@
 import { describe, expect, test } from "vitest";
-import { type DType, dtypes } from "../../compiler/ir/dtype.js";
+import { dtypes, type MemoryType, memoryTypes } from "../../compiler/ir/dtype.js";
 import { add, i32Constant, KernelBuilder, mul, op, read, sub } from "../../compiler/loop/builder.js";
 import { type Expr, type Kernel, type Load, registerTypes } from "../../compiler/loop/ir.js";
 import { kernelWat } from "../../compiler/wasm/wat.js";
 import { elements, expectSame, kernelModule, simd } from "./harness.js";
 
-const all = Object.keys(dtypes) as DType[];
+const all = memoryTypes;
 const COUNT = 16;
 
-const vectorLanes = (dtype: DType): 2 | 4 => (dtypes[dtype].bytes === 8 ? 2 : 4);
+const vectorLanes = (dtype: MemoryType): 2 | 4 => (dtypes[dtype].bytes === 8 ? 2 : 4);
 
 /** Bytes that make all kinds of elements: both signs, and for floats NaN, infinities and subnormals. */
-function someBytes(dtype: DType): Uint8Array {
+function someBytes(dtype: MemoryType): Uint8Array {
   const special = [0x7f80_0001, 0x7f80_0000, 0xff80_0000, 0x0000_0001, 0x8000_0000, 0x7bff_7c00, 0x0001_fc01];
   const words = Uint32Array.from(
     { length: (COUNT * 8) / 4 },
@@ -21,10 +21,10 @@ function someBytes(dtype: DType): Uint8Array {
   return new Uint8Array(words.buffer).slice(0, COUNT * dtypes[dtype].bytes);
 }
 
-const empty = (dtype: DType): Uint8Array => new Uint8Array(COUNT * dtypes[dtype].bytes);
+const empty = (dtype: MemoryType): Uint8Array => new Uint8Array(COUNT * dtypes[dtype].bytes);
 
 /** y[i] = x[i], through the register type. */
-function copyKernel(from: DType, to: DType, lanes: 1 | 2 | 4, splat = false): Kernel {
+function copyKernel(from: MemoryType, to: MemoryType, lanes: 1 | 2 | 4, splat = false): Kernel {
   const b = new KernelBuilder(`copy_${from}_${to}_${lanes}`);
   const x = b.buffer("x", from, "read", COUNT);
   const y = b.buffer("y", to, "write", COUNT);
@@ -70,7 +70,7 @@ describe("loads and stores of every dtype", () => {
 describe("16-bit floats", () => {
   const bits = Array.from({ length: 65536 }, (_, i) => i);
 
-  function convert(from: DType, to: DType, content: ArrayBufferView, count: number): void {
+  function convert(from: MemoryType, to: MemoryType, content: ArrayBufferView, count: number): void {
     for (const lanes of [1, 4] as const) {
       const b = new KernelBuilder(`${from}_${to}_${lanes}`);
       const x = b.buffer("x", from, "read", count);

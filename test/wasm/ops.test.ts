@@ -1,5 +1,5 @@
 import { describe, test } from "vitest";
-import type { DType } from "../../compiler/ir/dtype.js";
+import type { MemoryType } from "../../compiler/ir/dtype.js";
 import {
   constant,
   extract,
@@ -59,7 +59,7 @@ const values: { readonly [S in ScalarType]: readonly Lane[] } = {
   bool: [0, 1],
 };
 
-const storage: { readonly [S in ScalarType]: DType } = {
+const storage: { readonly [S in ScalarType]: MemoryType } = {
   i32: "int32",
   i64: "int64",
   f32: "float32",

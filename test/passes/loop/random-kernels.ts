@@ -1,7 +1,7 @@
 /** Random kernels: affine nests with broadcasts, strides, reversals, divisions, gathers, reductions and run-time sizes. */
 
 import fc from "fast-check";
-import type { DType } from "../../../compiler/ir/dtype.js";
+import type { MemoryType } from "../../../compiler/ir/dtype.js";
 import {
   add,
   constant,
@@ -105,7 +105,7 @@ export const kernelSpecs: fc.Arbitrary<KernelSpec> = fc.record({
 
 /** Element types that meet in one register type, and what may be done with them exactly. */
 const families: readonly {
-  dtypes: readonly DType[];
+  dtypes: readonly MemoryType[];
   ops: readonly OpName[];
   reductions: readonly OpName[];
 }[] = [
