@@ -20,6 +20,17 @@ export function normaliseAxes(
   return normal.sort((a, b) => a - b);
 }
 
+/** Axes from 0 to the rank in the order in which they are given; all of them where none are. */
+export function axesInOrder(
+  axes: readonly number[] | undefined,
+  rank: number,
+  context: Pick<NodeView, "fail">,
+): number[] {
+  if (axes === undefined) return allAxes(rank);
+  normaliseAxes(axes, rank, context);
+  return axes.map((axis) => (axis < 0 ? axis + rank : axis));
+}
+
 /**
  * For each dim of a tensor 1 where one of the axes is it, else 0. Axes that are known at run time only must be in
  * range and different; they make expressions.

@@ -12,7 +12,7 @@ import {
 } from "../ir/dim.js";
 import { add, constant, maxIndex, minIndex, op, select, sub } from "../loop/builder.js";
 import { type Expr, registerTypes } from "../loop/ir.js";
-import { normaliseAxes } from "./axes.js";
+import { axesInOrder } from "./axes.js";
 import { injective } from "./injective.js";
 import { attribute, type NodeView, type Operator } from "./operator.js";
 
@@ -30,7 +30,7 @@ function centred(context: View): Centred[] {
   const { shape, rank } = context.input(0);
   const sizes = context.requireIntegers(1);
   const given = context.attributes.axes;
-  const axes = given === undefined ? shape.map((_, axis) => axis) : normaliseAxes(given, rank, context);
+  const axes = axesInOrder(given, rank, context);
   if (sizes.length !== axes.length) context.fail(`${sizes.length} sizes for ${axes.length} axes`, "E_SHAPE");
   return shape.map((from, axis) => {
     const to = axes.includes(axis) ? sizes[axes.indexOf(axis)]! : from;

@@ -16,6 +16,7 @@ import { add, constant, div, mul, op, read, rem } from "../loop/builder.js";
 import { type Expr, registerTypes } from "../loop/ir.js";
 import type { LoweringContext } from "../lowering/context.js";
 import { loopsOver, memoryOrder } from "../lowering/loops.js";
+import { evaluateByKernels } from "./evaluate-kernels.js";
 import { attribute, defineOperator, type NodeView, type Operator } from "./operator.js";
 import { allTypes, numeric } from "./pointwise.js";
 
@@ -70,6 +71,25 @@ function blocksOf(context: NodeView<typeof listAttributes>): Blocks {
   return { image, kernel, strides, dilations, before: pads.slice(0, rank), counts };
 }
 
+function lowerCol2Im(context: LoweringContext<typeof listAttributes>): void {
+  const { image, counts, ...window } = blocksOf(context);
+  const { shape, dtype } = context.node.outputs[0]!;
+  const zero = constant({ scalar: registerTypes[dtype], lanes: 1 }, 0);
+  context.kernel({ name: "col2im", flops: 0 }, (s) => {
+    const numberOf = (at: readonly Expr[], dims: readonly Dim[]): Expr =>
+      at.reduce((sum, index, i) => add(mul(sum, s.dim(dims[i]!)), index));
+    loopsOver(s, shape, memoryOrder(context.output()), ([n, c, ...places]) => {
+      const sum = s.variable("sum", zero);
+      const blocks = { ...window, shape: [shape[0]!, shape[1]!, ...counts] };
+      forMeetings(s, blocks, places, (from, taps) => {
+        const row = numberOf([c!, ...taps], [1, ...window.kernel]);
+        s.assign(sum, op("add", read(sum), s.operand(0, [n!, row, numberOf(from, counts)])));
+      });
+      s.result(read(sum), [n!, c!, ...places]);
+    });
+  });
+}
+
 const Col2Im = defineOperator({
   name: "Col2Im",
   summary: "Adds up columns of blocks at the places in an image that they come from.",
@@ -92,24 +112,8 @@ const Col2Im = defineOperator({
   },
   layout: () => ({ inputs: ["row-major", "row-major", "row-major"], output: "row-major" }),
   epilogue: true,
-  lower: (context) => {
-    const { image, counts, ...window } = blocksOf(context);
-    const { shape, dtype } = context.node.outputs[0]!;
-    const zero = constant({ scalar: registerTypes[dtype], lanes: 1 }, 0);
-    context.kernel({ name: "col2im", flops: 0 }, (s) => {
-      const numberOf = (at: readonly Expr[], dims: readonly Dim[]): Expr =>
-        at.reduce((sum, index, i) => add(mul(sum, s.dim(dims[i]!)), index));
-      loopsOver(s, shape, memoryOrder(context.output()), ([n, c, ...places]) => {
-        const sum = s.variable("sum", zero);
-        const blocks = { ...window, shape: [shape[0]!, shape[1]!, ...counts] };
-        forMeetings(s, blocks, places, (from, taps) => {
-          const row = numberOf([c!, ...taps], [1, ...window.kernel]);
-          s.assign(sum, op("add", read(sum), s.operand(0, [n!, row, numberOf(from, counts)])));
-        });
-        s.result(read(sum), [n!, c!, ...places]);
-      });
-    });
-  },
+  lower: lowerCol2Im,
+  evaluate: evaluateByKernels(lowerCol2Im),
 });
 
 // ---------------------------------------------------------------------------------------------- MaxUnpool
@@ -191,6 +195,7 @@ const MaxUnpool = defineOperator({
   },
   layout: () => ({ inputs: ["row-major", "row-major", "row-major"], output: "row-major" }),
   lower: lowerMaxUnpool,
+  evaluate: evaluateByKernels(lowerMaxUnpool),
 });
 
 export const unfoldingOperators: readonly Operator[] = [Col2Im, MaxUnpool];

@@ -7,6 +7,7 @@ import { registerTypes } from "../loop/ir.js";
 import type { LoweringContext } from "../lowering/context.js";
 import { presentAttributes } from "./builder.js";
 import { addBias, checkConvolutionInputs, checkKernelShape, differ } from "./convolution-window.js";
+import { evaluateByKernels } from "./evaluate-kernels.js";
 import { attribute, defineOperator, type NodeView, type Operator } from "./operator.js";
 import { type Window, windowAttributes, windowOf } from "./window.js";
 
@@ -103,6 +104,7 @@ const DeformConv = defineOperator({
   layout: () => ({ inputs: [rowMajor, rowMajor, rowMajor, rowMajor, rowMajor], output: rowMajor }),
   epilogue: true,
   lower,
+  evaluate: evaluateByKernels(lower),
 });
 
 export const deformOperators: readonly Operator[] = [DeformConv];

@@ -8,6 +8,7 @@ import { constant, i32Constant, op, select, sub } from "../loop/builder.js";
 import { type Expr, registerTypes } from "../loop/ir.js";
 import type { LoweringContext } from "../lowering/context.js";
 import { type GraphBuilder, presentAttributes } from "./builder.js";
+import { evaluateByKernels } from "./evaluate-kernels.js";
 import { injective } from "./injective.js";
 import { isFloat } from "./integer.js";
 import {
@@ -88,6 +89,7 @@ const GridSample = defineOperator({
   layout: () => ({ inputs: ["channels-last", "row-major"], output: "channels-last" }),
   epilogue: true,
   lower: lowerGridSample,
+  evaluate: evaluateByKernels(lowerGridSample),
 });
 
 /** Modes were named after images once. */

@@ -40,6 +40,8 @@ import { generatorOperators } from "./random-generators.js";
 import { reductionOperators } from "./reduction-reducers.js";
 import { reshapeOperators } from "./reshape.js";
 import { resizeOperators } from "./resize.js";
+import { antialiasOperators } from "./resize-antialias.js";
+import { upsampleOperators } from "./resize-versions.js";
 import { scatterOperators } from "./scatter.js";
 import { shapeOperators } from "./shape.js";
 import { sliceOperators } from "./slice.js";
@@ -84,6 +86,8 @@ const all: readonly Operator[] = [
   ...powerOperators,
   ...reshapeOperators,
   ...resizeOperators,
+  ...antialiasOperators,
+  ...upsampleOperators,
   ...shapeOperators,
   ...sliceOperators,
   ...unaryOperators,

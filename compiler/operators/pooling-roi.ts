@@ -7,6 +7,7 @@ import { i32Constant, op } from "../loop/builder.js";
 import { type Expr, type OpName, registerTypes } from "../loop/ir.js";
 import type { LoweringContext, NodeScope } from "../lowering/context.js";
 import { presentAttributes } from "./builder.js";
+import { evaluateByKernels } from "./evaluate-kernels.js";
 import { attribute, defineOperator, type NodeView, type Operator, oldVersion } from "./operator.js";
 import { floats } from "./pointwise.js";
 
@@ -98,12 +99,22 @@ const RoiAlign = defineOperator({
   layout,
   epilogue: true,
   lower: lowerRoiAlign,
+  evaluate: evaluateByKernels(lowerRoiAlign),
 });
 
 const poolAttributes = {
   pooled_shape: attribute.required("ints"),
   spatial_scale: attribute.float(1),
 } as const;
+
+function lowerMaxRoiPool(context: LoweringContext<typeof poolAttributes>): void {
+  const parameters = parametersOf(context, context.attributes.spatial_scale);
+  context.kernel({ name: "maxroipool", flops: 0 }, (s) => {
+    const batch = (region: Expr): Expr =>
+      op(`${parameters.scalar}_to_i32_s` as OpName, s.operand(1, [region, i32Constant(0)]));
+    roiMaxPool(s, parameters, operandsOf(s, 1, batch));
+  });
+}
 
 const MaxRoiPool = defineOperator({
   name: "MaxRoiPool",
@@ -114,14 +125,8 @@ const MaxRoiPool = defineOperator({
   infer: (context) => [pooledType(context, 5, context.attributes.pooled_shape)],
   layout,
   epilogue: true,
-  lower: (context: LoweringContext<typeof poolAttributes>) => {
-    const parameters = parametersOf(context, context.attributes.spatial_scale);
-    context.kernel({ name: "maxroipool", flops: 0 }, (s) => {
-      const batch = (region: Expr): Expr =>
-        op(`${parameters.scalar}_to_i32_s` as OpName, s.operand(1, [region, i32Constant(0)]));
-      roiMaxPool(s, parameters, operandsOf(s, 1, batch));
-    });
-  },
+  lower: lowerMaxRoiPool,
+  evaluate: evaluateByKernels(lowerMaxRoiPool),
 });
 
 export const roiOperators: readonly Operator[] = [RoiAlign, MaxRoiPool];

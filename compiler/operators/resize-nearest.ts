@@ -1,11 +1,11 @@
 /** Nearest neighbours by integer arithmetic: floor((numerator i + offset) / denominator), exactly as the places round. */
 
-import { add, div, i32Constant, maxIndex, minIndex, mul, op } from "../loop/builder.js";
+import { add, div, i32Constant, maxIndex, minIndex, mul, op, sub } from "../loop/builder.js";
 import type { Expr } from "../loop/ir.js";
-import type { ResizedAxis } from "./resize-plan.js";
+import type { KnownAxis } from "./resize-place.js";
 
 /** The index in the input that is nearest to element `index` of the result. */
-export function nearestIndex(index: Expr, axis: ResizedAxis, round: (place: number) => number): Expr {
+export function nearestIndex(index: Expr, axis: KnownAxis, round: (place: number) => number): Expr {
   const { from, to, place } = axis;
   if (to > LONGEST) return roundedIndex(index, axis, round);
   const wanted = Array.from({ length: to }, (_, i) => Math.min(Math.max(round(place(i)), 0), from - 1));
@@ -25,11 +25,16 @@ const LONGEST = 2 ** 20;
 /** For ratios that are not those of small numbers; ties are then no matter of exactness. */
 function roundedIndex(
   index: Expr,
-  { from, slope, start }: ResizedAxis,
+  { from, slope, start }: KnownAxis,
   round: (place: number) => number,
 ): Expr {
   const exact = op("add", op("mul", op("i32_to_f64_s", index), slope), start);
-  return minIndex(maxIndex(op("f64_to_i32_s", roundExpr(exact, round)), 0), from - 1);
+  return nearestTo(exact, i32Constant(from), round);
+}
+
+/** The index of the element that is nearest to a place. */
+export function nearestTo(place: Expr, from: Expr, round: (place: number) => number): Expr {
+  return maxIndex(minIndex(op("f64_to_i32_s", roundExpr(place, round)), sub(from, 1)), 0);
 }
 
 /** The rounding itself, told from what it does to a half and to what lies beside it. */
@@ -47,7 +52,7 @@ interface IntegerLine {
 }
 
 /** Candidates for numerator / denominator, the simplest first. */
-function ratiosOf({ from, to, slope }: ResizedAxis): [number, number][] {
+function ratiosOf({ from, to, slope }: KnownAxis): [number, number][] {
   const candidates: [number, number][] = [];
   for (const [a, b] of [[from, to], [from - 1, to - 1], ...smallRatios(slope)] as [number, number][]) {
     const divisor = greatestCommonDivisor(a, b);

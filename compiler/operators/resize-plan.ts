@@ -1,9 +1,21 @@
 /**
- * What a Resize does to each axis: where every coordinate mode puts the elements of the result among those of the
- * input. All modes are straight lines: the place of element i is slope * i + start.
+ * What a Resize does to each axis: how long it becomes, and by which ratio. Where the elements of the result lie among
+ * those of the input is told by `resize-place`.
  */
 
-import { isStatic } from "../ir/dim.js";
+import {
+  addDims,
+  type Dim,
+  equalDims,
+  floorDivDims,
+  isStatic,
+  maxDims,
+  minDims,
+  multiplyDims,
+  printDim,
+} from "../ir/dim.js";
+import type { Value } from "../ir/graph.js";
+import { axesInOrder } from "./axes.js";
 import type { AttributesOf, NodeView } from "./operator.js";
 import { attribute } from "./operator.js";
 
@@ -20,133 +32,131 @@ export const resizeAttributes = {
 } as const;
 
 export type ResizeView = NodeView<typeof resizeAttributes>;
-type Attributes = AttributesOf<typeof resizeAttributes>;
+export type ResizeAttributes = AttributesOf<typeof resizeAttributes>;
 
 export interface ResizedAxis {
   readonly axis: number;
-  readonly from: number;
-  readonly to: number;
-  /** The place of element i of the result, in elements of the input. */
-  readonly place: (i: number) => number;
-  readonly slope: number;
-  readonly start: number;
+  readonly from: Dim;
+  readonly to: Dim;
+  readonly scale: AxisScale;
+  /** Where `roi` holds the part of the axis that is taken: first and last, as fractions. Null for all of it. */
+  readonly crop: readonly [number, number] | null;
 }
+
+/** By how much an axis grows. */
+export type AxisScale =
+  /** By its sizes: to / from. */
+  | { readonly kind: "sizes" }
+  /** By a float32 number of the model. */
+  | { readonly kind: "given"; readonly value: number }
+  /** By a number that `scales` holds at run time. */
+  | { readonly kind: "input"; readonly index: number }
+  /** By the smallest (or largest) of the ratios of all axes. */
+  | {
+      readonly kind: "common";
+      readonly pick: "smallest" | "largest";
+      readonly ratios: readonly { readonly from: Dim; readonly to: Dim }[];
+    };
 
 /** The axes that change; all others are kept as they are. */
 export function resizedAxes(context: ResizeView): ResizedAxis[] {
   const { shape, rank } = context.input(0);
-  const { attributes } = context;
-  const axes = attributes.axes ?? shape.map((_, axis) => axis);
-  const sizes = sizesOf(context, axes);
-  const roi = context.optional(1) === null ? null : context.elements(1);
-  return axes.flatMap((given, i) => {
-    const axis = given < 0 ? given + rank : given;
-    const from = shape[axis] ?? context.fail(`axis ${given} of a tensor of ${rank} dims`);
+  const axes = axesInOrder(context.attributes.axes, rank, context);
+  const sizes = sizesOf(
+    context,
+    axes.map((axis) => shape[axis]!),
+  );
+  const crops = context.attributes.coordinate_transformation_mode === "tf_crop_and_resize";
+  if (crops) checkRoi(context, axes.length);
+  return axes.flatMap((axis, i) => {
+    const from = shape[axis]!;
     const { to, scale } = sizes[i]!;
-    if (to === null) return []; // a scale of 1
-    if (!isStatic(from)) return context.fail(`resizes dim ${axis}, which is not known`, "E_UNSUPPORTED");
-    const range = cropOf(context, roi?.map(Number), i, axes.length);
-    const place = placeOf(attributes, { from, to, scale, ...range });
-    if (from === to && place(0) === 0 && (to < 2 || place(to - 1) === to - 1)) return [];
-    const start = place(0);
-    const slope = to > 1 ? (place(to - 1) - start) / (to - 1) : 1;
-    return [{ axis, from, to, place, slope, start }];
+    const crop = crops ? ([i, i + axes.length] as const) : null;
+    const isKept = equalDims(from, to) && crop === null && (scale.kind !== "given" || scale.value === 1);
+    return isKept && scale.kind !== "common" ? [] : [{ axis, from, to, scale, crop }];
   });
 }
 
-interface AxisSize {
-  /** Null where the axis keeps its size, whatever that is. */
-  readonly to: number | null;
-  /** The scale that the model gives, or null where it gives the size. */
-  readonly scale: number | null;
+function checkRoi(context: ResizeView, axes: number): void {
+  const roi = given(context, 1) ?? context.fail("tf_crop_and_resize needs roi");
+  const [count] = roi.shape;
+  if (roi.rank !== 1 || (isStatic(count!) && count !== 2 * axes))
+    context.fail(`roi [${roi.shape.map(printDim)}] for ${axes} axes`, "E_SHAPE");
 }
 
-function sizesOf(context: ResizeView, axes: readonly number[]): AxisSize[] {
-  const scales = given(context, 2);
-  const sizes = given(context, 3);
-  if ((scales === null) === (sizes === null)) context.fail("needs either scales or sizes");
-  const values = (scales ?? sizes)!;
-  if (values.length !== axes.length) {
-    context.fail(`has ${values.length} scales or sizes for ${axes.length} axes`, "E_SHAPE");
+type AxisSize = Pick<ResizedAxis, "to" | "scale">;
+
+/** Where scales are only known at run time, sizes hold what the importer has computed of them. */
+function sizesOf(context: ResizeView, dims: readonly Dim[]): AxisSize[] {
+  const [scales, sizes] = [given(context, 2), given(context, 3)];
+  if (scales === null && sizes === null) context.fail("needs either scales or sizes");
+  const elements = sizes === null ? null : context.requireIntegers(3);
+  const numbers = scales === null ? null : context.elements(2);
+  for (const list of [elements, numbers]) {
+    if (list !== null && list.length !== dims.length)
+      context.fail(`has ${list.length} scales or sizes for ${dims.length} axes`, "E_SHAPE");
   }
-  const { shape, rank } = context.input(0);
-  const dims = axes.map((axis) => shape[axis < 0 ? axis + rank : axis]!);
-  if (scales !== null) {
-    return scales.map((scale, i) => {
-      if (scale === 1) return { to: null, scale };
-      const dim = dims[i]!;
-      if (!(scale > 0)) context.fail(`scale ${scale} is not positive`);
-      if (!isStatic(dim)) return context.fail(`resizes dim ${axes[i]}, which is not known`, "E_UNSUPPORTED");
-      // A scale is a float32, and so is what it makes of a size: 10 * 0.7 is 7, though that float is below 0.7.
-      return { to: Math.floor(Math.fround(dim * scale)), scale };
-    });
+  if (scales === null) return sized(context, elements!, dims);
+  return dims.map((from, i) => {
+    const value = numbers?.[i];
+    if (value === undefined || !isStatic(value))
+      return { to: elements![i]!, scale: { kind: "input", index: i } };
+    if (!(value > 0)) context.fail(`scale ${value} is not positive`);
+    return { to: elements?.[i] ?? scaledSize(from, value)!, scale: { kind: "given", value } };
+  });
+}
+
+/** The size that a scale makes of a dim; null where it takes more than arithmetic of dims. */
+export function scaledSize(from: Dim, scale: number): Dim | null {
+  // A scale is a float32, and so is what it makes of a size: 10 * 0.7 is 7, though that float is below 0.7.
+  const scaled = (dim: number): number => Math.floor(Math.fround(dim * scale));
+  if (isStatic(from)) return scaled(from);
+  const ratio = ratioOf(scale);
+  if (ratio === null) return null;
+  const [numerator, denominator] = ratio;
+  const agrees = (dim: number): boolean => scaled(dim) === Math.floor((dim * numerator) / denominator);
+  if (!Array.from({ length: checkedSizes }, (_, dim) => dim).every(agrees)) return null;
+  return floorDivDims(multiplyDims(from, numerator), denominator);
+}
+
+/** Sizes for which a ratio is compared with the float that stands for it. */
+const checkedSizes = 1 << 14;
+
+/** The ratio of small numbers that a float32 stands for, or null. */
+function ratioOf(scale: number): [number, number] | null {
+  for (let denominator = 1; denominator <= 256; denominator++) {
+    const numerator = Math.round(scale * denominator);
+    if (Math.fround(numerator / denominator) === Math.fround(scale)) return [numerator, denominator];
   }
+  return null;
+}
+
+function sized(context: ResizeView, sizes: readonly Dim[], dims: readonly Dim[]): AxisSize[] {
   const policy = context.attributes.keep_aspect_ratio_policy;
-  if (policy === "stretch") return values.map((to) => ({ to, scale: null }));
-  const ratios = values.map((size, i) => size / Number(dims[i]));
-  if (!dims.every(isStatic) || (policy !== "not_larger" && policy !== "not_smaller")) {
-    return context.fail(`keep_aspect_ratio_policy "${policy}" on dims that are not known`, "E_UNSUPPORTED");
-  }
-  const scale = policy === "not_larger" ? Math.min(...ratios) : Math.max(...ratios);
-  return dims.map((dim) => ({ to: Math.floor(scale * dim + 0.5), scale }));
-}
-
-/** The elements of an optional input; one without elements counts as left out. */
-function given(context: ResizeView, i: number): number[] | null {
-  const value = context.optional(i);
-  if (value === null || value.shape[0] === 0) return null;
-  return context.requireElements(i).map((element) => {
-    if (!isStatic(element)) context.fail("resizes to a size that is not known", "E_UNSUPPORTED");
-    return element as number;
+  const negative = sizes.find((size) => isStatic(size) && size < 0);
+  if (negative !== undefined) context.fail(`size ${printDim(negative)} is negative`, "E_SHAPE");
+  if (policy === "stretch") return sizes.map((to) => ({ to, scale: { kind: "sizes" } }));
+  const ratios = sizes.map((to, i) => ({ from: dims[i]!, to }));
+  const pick = policy === "not_larger" ? "smallest" : "largest";
+  const choose = policy === "not_larger" ? minDims : maxDims;
+  return dims.map((dim) => {
+    // dim * to / from of each axis, rounded half up.
+    const lengths = ratios.map(({ from, to }) =>
+      from === 0
+        ? context.fail("keeps the ratio to an axis without elements", "E_SHAPE")
+        : floorDivDims(addDims(multiplyDims(multiplyDims(dim, to), 2), from), multiplyDims(from, 2)),
+    );
+    return { to: lengths.reduce(choose), scale: { kind: "common", pick, ratios } };
   });
 }
 
-/** The part of the axis that `tf_crop_and_resize` takes, in fractions of it. */
-function cropOf(context: ResizeView, roi: readonly number[] | undefined, i: number, count: number) {
-  if (context.attributes.coordinate_transformation_mode !== "tf_crop_and_resize")
-    return { crop: [0, 1] as const };
-  if (roi?.length !== 2 * count) context.fail("roi must be known at compile time", "E_UNSUPPORTED");
-  return { crop: [roi![i]!, roi![i + count]!] as const };
+/** An optional input; one without elements counts as left out. */
+function given(context: ResizeView, i: number): Value | null {
+  const value = context.optional(i);
+  return value === null || value.shape[0] === 0 ? null : value;
 }
 
-interface AxisRatio {
-  readonly from: number;
-  readonly to: number;
-  readonly scale: number | null;
-  readonly crop: readonly [number, number];
-}
-
-/** Where element i of the result lies in the input. */
-function placeOf(attributes: Attributes, { from, to, scale, crop }: AxisRatio): (i: number) => number {
-  // i / scale: with a float32 scale rounded as float32, and exactly where the ratio is one of sizes.
-  const unscale = (i: number) => (scale === null ? (i * from) / to : Math.fround(i / scale));
-  const halfPixel = (i: number) => unscale(i + 0.5) - 0.5;
-  // The length that a scale asks for, before it is made a whole number.
-  const length = scale === null ? to : scale * from;
-  switch (attributes.coordinate_transformation_mode) {
-    case "half_pixel":
-      return halfPixel;
-    case "half_pixel_symmetric": {
-      const offset = (from / 2) * (1 - to / length);
-      return (i) => offset + halfPixel(i);
-    }
-    case "pytorch_half_pixel":
-      return to > 1 ? halfPixel : () => 0;
-    case "tf_half_pixel_for_nn":
-      return (i) => unscale(i + 0.5);
-    case "align_corners":
-      return to > 1 ? (i) => (i * (from - 1)) / (length - 1) : () => 0;
-    case "asymmetric":
-      return unscale;
-    case "tf_crop_and_resize": {
-      const [low, high] = crop;
-      if (to === 1) return () => 0.5 * (low + high) * (from - 1);
-      return (i) => low * (from - 1) + (i * (high - low) * (from - 1)) / (length - 1);
-    }
-    default:
-      return () => Number.NaN; // refused when types are inferred
-  }
-}
+export const policies: ReadonlySet<string> = new Set(["stretch", "not_larger", "not_smaller"]);
 
 export const coordinateModes: ReadonlySet<string> = new Set([
   "half_pixel",
@@ -164,31 +174,3 @@ export const nearestModes: Readonly<Record<string, (x: number) => number>> = {
   floor: Math.floor,
   ceil: Math.ceil,
 };
-
-export interface Tap {
-  /** May lie outside of the input: it then stands for the element at the edge. */
-  readonly index: number;
-  readonly weight: number;
-}
-
-/** The elements along an axis that one of the result is made of. */
-export function tapsOf(place: number, from: number, attributes: Attributes): Tap[] {
-  const { mode, nearest_mode, cubic_coeff_a: a, exclude_outside } = attributes;
-  if (mode === "nearest") return [{ index: nearestModes[nearest_mode]!(place), weight: 1 }];
-  const floor = Math.floor(place);
-  const t = place - floor;
-  const weights = mode === "linear" ? [1 - t, t] : cubicWeights(t, a);
-  const first = mode === "linear" ? floor : floor - 1;
-  const taps = weights.map((weight, k) => ({ index: first + k, weight }));
-  if (exclude_outside === 0) return taps;
-  const inside = taps.filter(({ index }) => index >= 0 && index < from);
-  const sum = inside.reduce((total, { weight }) => total + weight, 0);
-  return inside.map(({ index, weight }) => ({ index, weight: weight / sum }));
-}
-
-/** Keys' cubic convolution at distances 1 + t, t, 1 - t and 2 - t. */
-function cubicWeights(t: number, a: number): number[] {
-  const near = (x: number) => ((a + 2) * x - (a + 3)) * x * x + 1;
-  const far = (x: number) => ((a * x - 5 * a) * x + 8 * a) * x - 4 * a;
-  return [far(1 + t), near(t), near(1 - t), far(2 - t)];
-}

@@ -121,21 +121,21 @@ const refusals: readonly (readonly [title: string, node: NodeCase, code: ErrorCo
     /mode "fuzzy"/,
   ],
   [
-    "interpolated integers",
-    { op: "Resize", inputs: [vector("int32", 1), null, [2]], attributes: { mode: "linear" }, constant: [2] },
-    "E_UNSUPPORTED",
-    /"linear" on int32/,
-  ],
-  [
-    "shrinking with antialias",
+    "interpolated truths",
     {
       op: "Resize",
-      inputs: [matrix, null, [1, 0.4]],
-      attributes: { mode: "linear", antialias: 1 },
+      inputs: [of("bool", [1], [1]), null, [2]],
+      attributes: { mode: "linear" },
       constant: [2],
     },
     "E_UNSUPPORTED",
-    /antialias/,
+    /"linear" on bool/,
+  ],
+  [
+    "scales and sizes at once",
+    { op: "Resize", inputs: [matrix, null, [1, 2], ints(2, 3)], constant: [2, 3] },
+    "E_MODEL",
+    /either scales or sizes/,
   ],
   [
     "a shape of no integers",
