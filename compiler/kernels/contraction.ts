@@ -6,18 +6,18 @@
  * places go by; within it the tile's own rows stay in the first-level cache while the block's panels go by.
  */
 
-import { add, minIndex, mul, type Operand } from "../loop/builder.js";
+import { type Dim, isStatic, multiplyDims } from "../ir/dim.js";
+import { add, constantIndex, minIndex, mul, type Operand } from "../loop/builder.js";
 import type { Buffer, Expr } from "../loop/ir.js";
 import type { NodeScope } from "../lowering/context.js";
-import { Accumulators, type Panels, rowsFor, splitEvenly } from "./tile.js";
+import { Accumulators, type Panels, rowsFor, tileRuns } from "./tile.js";
 
 export interface Contraction {
   /** Extents of the output places; tiles lie along the last. */
-  readonly out: readonly number[];
+  readonly out: readonly Dim[];
   /** Extents of the kernel taps; a matrix product has a single one. */
   readonly taps: readonly number[];
-  readonly channels: number;
-  readonly columns: number;
+  readonly channels: Dim;
   readonly panels: readonly Panels[];
   /** The channels of neighbouring taps of the last dim follow one another in memory. */
   readonly joinsTaps: boolean;
@@ -62,11 +62,11 @@ const unrolledSteps = 8;
 const unrolledFirstLayer = 24;
 
 export function contract(s: NodeScope, shape: Contraction, operands: ContractionOperands): void {
-  const depth = shape.taps.reduce((a, b) => a * b, shape.channels);
+  const depth = shape.taps.reduce<Dim>(multiplyDims, shape.channels);
   shape.panels.forEach((stretch, index) => {
     const largest = rowsFor(stretch.columns, s.target.fusedMultiplyAdd);
-    const block = Math.max(1, Math.floor(panelBlockBytes / (depth * stretch.packed * 4)));
-    forPanelBlocks(s, stretch.count, block, (start, end) => {
+    const panelBytes = isStatic(depth) ? depth * stretch.packed * 4 : 0;
+    forPanelBlocks(s, stretch.count, Math.max(1, Math.floor(panelBlockBytes / panelBytes)), (start, end) => {
       forTiles(s, shape.out, largest, (rows, places) => {
         s.for("panel", start, end, (panel) => {
           multiplyTile(s, shape, operands, rows, places, {
@@ -81,14 +81,15 @@ export function contract(s: NodeScope, shape: Contraction, operands: Contraction
   });
 }
 
-/** Calls the body for blocks of panels. */
+/** Calls the body for blocks of panels; panels whose number is known only at run time are one block. */
 function forPanelBlocks(
   s: NodeScope,
-  count: number,
+  count: Operand,
   block: number,
   body: (start: Operand, end: Operand) => void,
 ): void {
-  if (block >= count) {
+  const known = constantIndex(count);
+  if (known === undefined || block >= known) {
     body(0, count);
     return;
   }
@@ -98,17 +99,17 @@ function forPanelBlocks(
 /** Loops over tiles of neighbouring places along the last dim, shared out evenly. */
 function forTiles(
   s: NodeScope,
-  out: readonly number[],
+  out: readonly Dim[],
   largest: number,
   body: (rows: number, places: readonly Expr[]) => void,
 ): void {
   const nest = (places: readonly Expr[]): void => {
     if (places.length < out.length - 1) {
       const mode = places.length === 0 ? "parallel" : "serial";
-      s.for("o", 0, out[places.length]!, (place) => nest([...places, place]), { mode });
+      s.for("o", 0, s.dim(out[places.length]!), (place) => nest([...places, place]), { mode });
       return;
     }
-    for (const run of splitEvenly(out.at(-1)!, largest)) {
+    for (const run of tileRuns(s, out.at(-1)!, largest)) {
       s.for("tile", 0, run.count, (tile) => {
         body(run.rows, [...places, s.let("place", add(run.start, mul(tile, run.rows)))]);
       });
@@ -143,10 +144,10 @@ function multiplyTile(
 
 /** Channels, joined with the last tap dim where both follow one another in memory or are few. */
 const joinsLastTap = ({ taps, channels, joinsTaps }: Contraction): boolean =>
-  joinsTaps || taps.at(-1) === 1 || taps.at(-1)! * channels <= unrolledFirstLayer;
+  joinsTaps || taps.at(-1) === 1 || (isStatic(channels) && taps.at(-1)! * channels <= unrolledFirstLayer);
 
-const innerSteps = (shape: Contraction): number =>
-  joinsLastTap(shape) ? shape.taps.at(-1)! * shape.channels : shape.channels;
+const innerSteps = (shape: Contraction): Dim =>
+  joinsLastTap(shape) ? multiplyDims(shape.channels, shape.taps.at(-1)!) : shape.channels;
 
 /** Loops over the taps that are not part of the inner steps. */
 function forOuterTaps(
@@ -161,8 +162,8 @@ function forOuterTaps(
       body(taps, step);
       return;
     }
-    const stride = shape.taps.slice(taps.length + 1).reduce((a, b) => a * b, shape.channels);
-    s.for("tap", 0, extent, (tap) => nest([...taps, tap], add(step, mul(tap, stride))));
+    const stride = shape.taps.slice(taps.length + 1).reduce<Dim>(multiplyDims, shape.channels);
+    s.for("tap", 0, extent, (tap) => nest([...taps, tap], add(step, mul(tap, s.dim(stride)))));
   };
   nest([], add(0, 0));
 }
@@ -178,12 +179,13 @@ function accumulate(
   const joined = joinsLastTap(shape);
   const steps = innerSteps(shape);
   const firstLayer = joined && !shape.joinsTaps && shape.taps.at(-1)! > 1;
-  if (steps > (firstLayer ? unrolledFirstLayer : unrolledSteps)) {
-    s.for("k", 0, steps, (k) => step(joined ? [...taps, 0] : taps, k, add(first, k)));
+  const { channels } = shape;
+  if (!isStatic(channels) || !isStatic(steps) || steps > (firstLayer ? unrolledFirstLayer : unrolledSteps)) {
+    s.for("k", 0, s.dim(steps), (k) => step(joined ? [...taps, 0] : taps, k, add(first, k)));
     return;
   }
   for (let k = 0; k < steps; k++) {
-    const [tap, channel] = [Math.floor(k / shape.channels), k % shape.channels];
+    const [tap, channel] = [Math.floor(k / channels), k % channels];
     step(joined ? [...taps, tap] : taps, channel, add(first, k));
   }
 }

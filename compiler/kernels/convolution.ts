@@ -7,23 +7,23 @@
  * output channels, in the order in which the reduction reads them.
  */
 
-import { equalDims, multiplyDims } from "../ir/dim.js";
+import { type Dim, equalDims, isStatic, multiplyDims } from "../ir/dim.js";
 import type { TensorData } from "../ir/tensor.js";
 import { add, mul } from "../loop/builder.js";
 import type { Expr } from "../loop/ir.js";
 import type { NodeScope } from "../lowering/context.js";
 import type { TensorView } from "../lowering/scope.js";
 import { type Contraction, contract } from "./contraction.js";
-import { lanes, loadColumns, type Panels, packedOffset, packPanels, panelsOf } from "./tile.js";
+import { lanes, loadColumns, type PackedPanels, packedOffset, packPanels, panelsOf } from "./tile.js";
 
 export interface ConvolutionParameters {
-  readonly batch: number;
+  readonly batch: Dim;
   readonly groups: number;
   /** Channels of one group. */
   readonly inChannels: number;
   readonly outChannels: number;
   /** Spatial extents of the result, outermost first. */
-  readonly out: readonly number[];
+  readonly out: readonly Dim[];
   readonly kernel: readonly number[];
   readonly strides: readonly number[];
   readonly dilations: readonly number[];
@@ -43,10 +43,13 @@ const product = (values: readonly number[]): number => values.reduce((a, b) => a
 
 export const convolutionDepth = (p: ConvolutionParameters): number => p.inChannels * product(p.kernel);
 
+/** Of fixed extents; others are not counted. */
 export const convolutionFlops = (p: ConvolutionParameters): number =>
-  2 * p.batch * p.groups * p.outChannels * convolutionDepth(p) * product(p.out);
+  isStatic(p.batch) && p.out.every(isStatic)
+    ? 2 * p.batch * p.groups * p.outChannels * convolutionDepth(p) * product(p.out)
+    : 0;
 
-const panelsFor = (p: ConvolutionParameters): Panels[] => panelsOf(p.outChannels, 8);
+const panelsFor = (p: ConvolutionParameters): PackedPanels[] => panelsOf(p.outChannels, 8);
 
 /** Packs weights [groups * outChannels, inChannels, ...kernel] as the kernel below reads them. */
 export function packConvolution(p: ConvolutionParameters, weights: TensorData): TensorData {
@@ -79,14 +82,13 @@ export function convolution(s: NodeScope, p: ConvolutionParameters, operands: Co
     out: p.out,
     taps: p.kernel,
     channels: p.inChannels,
-    columns: p.outChannels,
     panels,
     joinsTaps:
       operands.packed && // weights as they come have the taps of a channel side by side, not the channels of a tap
       input.stride(1) === 1 &&
       equalDims(multiplyDims(input.stride(lastDim), p.dilations.at(-1)!), p.inChannels),
   };
-  s.for("n", 0, p.batch, (n) => {
+  s.for("n", 0, s.dim(p.batch), (n) => {
     s.for("g", 0, p.groups, (g) => {
       contract(s, shape, {
         buffer: input.buffer,

@@ -4,18 +4,19 @@
  * the input vectors they have in common. The input has its border of zeros in memory already.
  */
 
+import { type Dim, isStatic } from "../ir/dim.js";
 import type { TensorData } from "../ir/tensor.js";
 import { tensor } from "../ir/tensor.js";
 import { add, constant, mul, type Operand, op, read } from "../loop/builder.js";
 import type { Expr, ExprType } from "../loop/ir.js";
 import type { NodeScope } from "../lowering/context.js";
 import type { TensorView } from "../lowering/scope.js";
-import { lanes, splitEvenly } from "./tile.js";
+import { lanes, tileRuns } from "./tile.js";
 
 export interface DepthwiseParameters {
-  readonly batch: number;
+  readonly batch: Dim;
   readonly channels: number;
-  readonly out: readonly number[];
+  readonly out: readonly Dim[];
   readonly kernel: readonly number[];
   readonly strides: readonly number[];
   readonly dilations: readonly number[];
@@ -36,8 +37,11 @@ const unrolledTaps = 50;
 
 const product = (values: readonly number[]): number => values.reduce((a, b) => a * b, 1);
 
+/** Of fixed extents; others are not counted. */
 export const depthwiseFlops = (p: DepthwiseParameters): number =>
-  2 * p.batch * p.channels * product(p.kernel) * product(p.out);
+  isStatic(p.batch) && p.out.every(isStatic)
+    ? 2 * p.batch * p.channels * product(p.kernel) * product(p.out)
+    : 0;
 
 /** Packs weights [channels, 1, ...kernel] as [channels / 4][taps][4], the last channels padded with zeros. */
 export function packDepthwise(p: DepthwiseParameters, weights: TensorData): TensorData {
@@ -81,11 +85,11 @@ export function depthwise(s: NodeScope, p: DepthwiseParameters, operands: Depthw
     const extent = outer[places.length];
     if (extent === undefined) row(n, places);
     else
-      s.for("o", 0, extent, (o) => nest(n, [...places, o]), {
+      s.for("o", 0, s.dim(extent), (o) => nest(n, [...places, o]), {
         mode: places.length === 0 ? "parallel" : "serial",
       });
   };
-  s.for("n", 0, p.batch, (n) => nest(n, []));
+  s.for("n", 0, s.dim(p.batch), (n) => nest(n, []));
 }
 
 function forChannelBlocks(
@@ -102,7 +106,7 @@ function forChannelBlocks(
 
 /** Four places of a stride-1 row share most of their input; with larger strides, or many taps, fewer are kept. */
 function forRow(s: NodeScope, p: DepthwiseParameters, body: (rows: number, x: Expr) => void): void {
-  for (const run of splitEvenly(p.out.at(-1)!, 4)) {
+  for (const run of tileRuns(s, p.out.at(-1)!, 4)) {
     s.for("tile", 0, run.count, (tile) => body(run.rows, s.let("x", add(run.start, mul(tile, run.rows)))));
   }
 }

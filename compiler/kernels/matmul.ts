@@ -4,6 +4,8 @@
  * it is constant, else read in place.
  */
 
+import { invariant } from "../diagnostics.js";
+import { type Dim, isStatic } from "../ir/dim.js";
 import { type TensorData, tensor } from "../ir/tensor.js";
 import { add, mul } from "../loop/builder.js";
 import type { Expr } from "../loop/ir.js";
@@ -11,12 +13,21 @@ import type { NodeScope } from "../lowering/context.js";
 import type { TensorView } from "../lowering/scope.js";
 import { contract } from "./contraction.js";
 import { directMatmul } from "./matmul-direct.js";
-import { lanes, loadColumns, type Panels, packedOffset, packPanels, panelsOf } from "./tile.js";
+import {
+  lanes,
+  loadColumns,
+  type PackedPanels,
+  type Panels,
+  packedOffset,
+  packPanels,
+  panelsAtRunTime,
+  panelsOf,
+} from "./tile.js";
 
 export interface MatmulParameters {
-  readonly rows: number;
-  readonly depth: number;
-  readonly columns: number;
+  readonly rows: Dim;
+  readonly depth: Dim;
+  readonly columns: Dim;
 }
 
 export interface MatmulOperands {
@@ -32,14 +43,23 @@ export interface MatmulOperands {
 }
 
 /** Columns of a panel: few rows leave registers for more of them. */
-function panelsFor(p: MatmulParameters): Panels[] {
-  if (p.rows === 1) return panelsOf(p.columns, 32);
-  if (p.rows === 2) return panelsOf(p.columns, 16);
-  return panelsOf(p.columns, p.rows === 3 ? 12 : 8);
+function panelWidth({ rows }: Pick<MatmulParameters, "rows">): number {
+  if (rows === 1) return 32;
+  if (rows === 2) return 16;
+  return rows === 3 ? 12 : 8;
+}
+
+/** Tells apart the packed forms of one matrix. */
+export const packedKey = (p: Pick<MatmulParameters, "rows">): string => `matmul.${panelWidth(p)}`;
+
+interface FixedMatrix {
+  readonly rows: Dim;
+  readonly depth: number;
+  readonly columns: number;
 }
 
 /** Packs each matrix of [...batch, depth, columns] in panels. */
-export function packMatrix(p: MatmulParameters, matrix: TensorData): TensorData {
+export function packMatrix(p: FixedMatrix, matrix: TensorData): TensorData {
   const size = p.depth * p.columns;
   const count = size === 0 ? 0 : matrix.data.length / size;
   const data = matrix.data as Float32Array;
@@ -47,10 +67,15 @@ export function packMatrix(p: MatmulParameters, matrix: TensorData): TensorData 
     count,
     p.depth,
     p.columns,
-    panelsFor(p),
+    panelsOf(p.columns, panelWidth(p)),
     (batch, row, column) => data[batch * size + row * p.columns + column]!,
   );
   return tensor("float32", [...matrix.dims.slice(0, -2), packed.dims[1]!], packed.data);
+}
+
+function packedPanels({ rows, columns }: MatmulParameters): PackedPanels[] {
+  invariant(isStatic(columns), "a packed matrix has a fixed shape");
+  return panelsOf(columns, panelWidth({ rows }));
 }
 
 export function matmul(s: NodeScope, p: MatmulParameters, operands: MatmulOperands): void {
@@ -59,20 +84,24 @@ export function matmul(s: NodeScope, p: MatmulParameters, operands: MatmulOperan
     directMatmul(s, p, operands);
     return;
   }
-  const panels = panelsFor(p);
+  const packed = operands.packed ? packedPanels(p) : null;
+  const panels: readonly Panels[] = packed ?? panelsAtRunTime(s, p.columns, panelWidth(p));
   const packedAt = operands.packed ? right.index([...operands.rightBatch, 0]) : null;
   contract(
     s,
-    { out: [p.rows], taps: [1], channels: p.depth, columns: p.columns, panels, joinsTaps: false },
+    { out: [p.rows], taps: [1], channels: p.depth, panels, joinsTaps: false },
     {
       buffer: left.buffer,
       rowStride: s.dim(left.stride(left.strided.shape.length - 2)),
       left: (places, _taps, channel) => left.index([...operands.leftBatch, places[0]!, channel]),
-      panel: (stretch, panel) =>
-        add(
-          packedAt ?? 0,
-          add(packedOffset(panels, stretch, p.depth), mul(panel, p.depth * panels[stretch]!.packed)),
-        ),
+      panel: (stretch, panel) => {
+        if (packed === null) return add(0, 0);
+        const depth = p.depth as number;
+        return add(
+          packedAt!,
+          add(packedOffset(packed, stretch, depth), mul(panel, depth * packed[stretch]!.packed)),
+        );
+      },
       right:
         packedAt !== null
           ? (tile, at, vector) =>

@@ -10,10 +10,12 @@
  * leaving a thin last tile.
  */
 
+import { type Dim, isStatic } from "../ir/dim.js";
 import { type TensorData, tensor } from "../ir/tensor.js";
 import {
   add,
   constant,
+  div,
   extract,
   i32Constant,
   mul,
@@ -22,10 +24,11 @@ import {
   read,
   replace,
   splat,
+  sub,
 } from "../loop/builder.js";
 import { type Expr, f32x4, type Variable } from "../loop/ir.js";
 import type { NodeScope } from "../lowering/context.js";
-import type { TensorView } from "../lowering/scope.js";
+import type { KernelScope, TensorView } from "../lowering/scope.js";
 
 export const lanes = 4;
 
@@ -55,6 +58,36 @@ export function splitEvenly(
     { start: (tiles - short) * rows, count: short, rows: rows - 1 },
   ];
   return runs.filter(({ count }) => count > 0);
+}
+
+/** Neighbouring tiles of the same number of rows. */
+export interface TileRun {
+  readonly start: Operand;
+  readonly count: Operand;
+  readonly rows: number;
+}
+
+/**
+ * Tiles that cover an extent. One that is known only at run time cannot be shared out evenly: as many of the largest as
+ * fit are followed by ever smaller ones, each there at most once.
+ */
+export function tileRuns(scope: KernelScope, extent: Dim, largest: number): TileRun[] {
+  if (isStatic(extent)) return splitEvenly(extent, largest);
+  const runs: TileRun[] = [];
+  let start: Expr = i32Constant(0);
+  let rest = scope.let("rest", scope.dim(extent));
+  for (const rows of smallerTiles(largest)) {
+    const count = scope.let("count", div(rest, rows));
+    runs.push({ start, count, rows });
+    start = scope.let("start", add(start, mul(count, rows)));
+    rest = scope.let("rest", sub(rest, mul(count, rows)));
+  }
+  return runs;
+}
+
+/** About half as many rows each time, down to one. */
+function smallerTiles(largest: number): number[] {
+  return largest === 1 ? [1] : [largest, ...smallerTiles(Math.floor(largest / 2))];
 }
 
 /** How many rows a tile takes where it has this many columns, so that accumulators fill the registers. */
@@ -145,19 +178,41 @@ export function loadColumns(view: TensorView, at: readonly Operand[], axis: numb
 /** A stretch of columns that is computed with tiles of one width. */
 export interface Panels {
   /** First column. */
-  readonly start: number;
-  readonly count: number;
+  readonly start: Operand;
+  readonly count: Operand;
   /** Columns of each panel. */
   readonly columns: number;
   /** Columns it is packed to: a multiple of four. */
   readonly packed: number;
 }
 
+/** Panels of weights that are packed at compile time. */
+export interface PackedPanels extends Panels {
+  readonly start: number;
+  readonly count: number;
+}
+
+/** Panels of `wide` columns and narrower ones for as many as the run has. */
+export function panelsAtRunTime(scope: KernelScope, columns: Dim, wide: number): readonly Panels[] {
+  if (isStatic(columns)) return panelsOf(columns, wide);
+  const widths = [wide, lanes, 1].filter((width, i) => i === 0 || width < wide);
+  const panels: Panels[] = [];
+  let start: Expr = i32Constant(0);
+  let rest = scope.dim(columns);
+  for (const width of widths) {
+    const count = scope.let("count", div(rest, width));
+    panels.push({ start, count, columns: width, packed: Math.ceil(width / lanes) * lanes });
+    start = scope.let("start", add(start, mul(count, width)));
+    rest = scope.let("rest", sub(rest, mul(count, width)));
+  }
+  return panels;
+}
+
 /** Panels of `wide` columns and a narrower last one for the rest. */
-export function panelsOf(columns: number, wide: number): Panels[] {
+export function panelsOf(columns: number, wide: number): PackedPanels[] {
   const full = Math.floor(columns / wide);
   const rest = columns % wide;
-  const panels: Panels[] = [];
+  const panels: PackedPanels[] = [];
   if (full > 0) panels.push({ start: 0, count: full, columns: wide, packed: wide });
   if (rest > 0)
     panels.push({ start: full * wide, count: 1, columns: rest, packed: Math.ceil(rest / lanes) * lanes });
@@ -165,7 +220,7 @@ export function panelsOf(columns: number, wide: number): Panels[] {
 }
 
 /** First element of a stretch of panels in packed weights of `depth` rows. */
-export function packedOffset(panels: readonly Panels[], index: number, depth: number): number {
+export function packedOffset(panels: readonly PackedPanels[], index: number, depth: number): number {
   return panels.slice(0, index).reduce((sum, p) => sum + p.count * p.packed * depth, 0);
 }
 
@@ -177,7 +232,7 @@ export function packPanels(
   groups: number,
   depth: number,
   columns: number,
-  panels: readonly Panels[],
+  panels: readonly PackedPanels[],
   element: (group: number, row: number, column: number) => number,
 ): TensorData {
   const groupSize = packedOffset(panels, panels.length, depth);

@@ -1,10 +1,18 @@
 /** Matrix products. */
 
-import { type Dim, equalDims, isStatic, printDim, staticDim } from "../ir/dim.js";
+import {
+  type Dim,
+  equalDims,
+  isStatic,
+  multiplyDims,
+  printDim,
+  productOfDims,
+  staticDim,
+} from "../ir/dim.js";
 import type { DType } from "../ir/dtype.js";
 import type { Value } from "../ir/graph.js";
-import { elementCount, type TensorData } from "../ir/tensor.js";
-import { type MatmulParameters, matmul, packMatrix } from "../kernels/matmul.js";
+import type { TensorData } from "../ir/tensor.js";
+import { type MatmulParameters, matmul, packedKey, packMatrix } from "../kernels/matmul.js";
 import { i32Constant } from "../loop/builder.js";
 import type { Expr } from "../loop/ir.js";
 import type { LoweringContext } from "../lowering/context.js";
@@ -30,10 +38,9 @@ function inferMatmul(context: NodeView) {
   if (x.rank === 0 || y.rank === 0) context.fail("takes no scalars", "E_SHAPE");
   const [a, b] = matrixShapes(x.shape, y.shape);
   const [depth, other] = [a.at(-1)!, b.at(-2)!];
-  if (!equalDims(depth, other) && isStatic(depth) && isStatic(other)) {
-    const [left, right] = [x, y].map((value) => `[${value.shape.map(printDim).join(", ")}]`);
+  const [left, right] = [x, y].map((value) => `[${value.shape.map(printDim).join(", ")}]`);
+  if (!equalDims(depth, other) && isStatic(depth) && isStatic(other))
     context.fail(`${left} x ${right}: inner dims differ`, "E_SHAPE");
-  }
   const batch = broadcastShapes([a.slice(0, -2), b.slice(0, -2)], context);
   const rows = x.rank === 1 ? [] : [a.at(-2)!];
   const columns = y.rank === 1 ? [] : [b.at(-1)!];
@@ -42,11 +49,11 @@ function inferMatmul(context: NodeView) {
 
 function parametersOf(context: NodeView): MatmulParameters & { batch: Dim[] } {
   const [a, b] = matrixShapes(context.input(0).shape, context.input(1).shape);
-  const known = (dim: Dim): number => staticDim(dim, "a dim of a matrix product");
+  const [depth, other] = [a.at(-1)!, b.at(-2)!];
   return {
-    rows: known(a.at(-2)!),
-    depth: known(a.at(-1)!),
-    columns: known(b.at(-1)!),
+    rows: a.at(-2)!,
+    depth: isStatic(depth) ? depth : other,
+    columns: b.at(-1)!,
     batch: broadcastShapes([a.slice(0, -2), b.slice(0, -2)], context),
   };
 }
@@ -68,20 +75,22 @@ function lowerMatmul(context: LoweringContext): void {
   const { dtype, constant } = context.input(1);
   const constantRight = dtype === "float32" ? constant : null;
   const left = joinRows(context, p, batch, asMatrix(context.placement(0), "row"));
-  const rows = left === null ? p.rows : p.rows * elementCount(batch as number[]);
+  const rows = left === null ? p.rows : multiplyDims(p.rows, productOfDims(batch));
   const parameters = { ...p, rows };
-  const flops = 2 * p.rows * p.depth * p.columns * elementCount(batch as number[]);
+  const flops = productOfDims([2, p.rows, p.depth, p.columns, ...batch]);
   const kind = dtype === "float32" ? "matmul" : `matmul_${dtype}`;
-  const name = `${kind}_${rows}x${p.depth}x${p.columns}${constantRight === null ? "" : "_packed"}`;
+  const sizes = [rows, p.depth, p.columns].map((dim) => (isStatic(dim) ? dim : "n")).join("x");
+  const name = `${kind}_${sizes}${constantRight === null ? "" : "_packed"}`;
   const resultRank = context.node.outputs[0]!.rank;
-  context.kernel({ name, flops }, (s) => {
+  context.kernel({ name, flops: isStatic(flops) ? flops : 0 }, (s) => {
     const leftView = s.view("a", left ?? asMatrix(context.placement(0), "row"), "read");
     const right =
       constantRight === null
         ? asMatrix(context.placement(1), "column")
-        : context.packed(constantRight, `matmul.${rows === 1 ? 1 : Math.min(rows, 4)}`, () =>
-            packMatrix(parameters, constantRight),
-          );
+        : context.packed(constantRight, packedKey(parameters), () => {
+            const [depth, columns] = [p.depth, p.columns].map((dim) => staticDim(dim, "a constant's dim"));
+            return packMatrix({ rows, depth: depth!, columns: columns! }, constantRight);
+          });
     const rightView = s.view("b", right, "read");
     const loops = left === null ? batch : [];
     const nest = (indices: readonly Expr[]): void => {
@@ -136,21 +145,21 @@ function joinRows(
   left: Placement,
 ): Placement | null {
   const right = context.input(1);
-  const count = elementCount(batch as number[]);
+  const count = productOfDims(batch);
   if (batch.length === 0 || right.rank > 2 || context.input(0).rank !== batch.length + 2) return null;
   const { strides, shape, offset } = left.strided;
   const axes = [...batch.keys(), batch.length];
   const follow = axes.slice(0, -1).every((axis) => {
     if (shape[axis] === 1) return true;
-    const inner = shape.slice(axis + 1, batch.length + 1) as number[];
-    return equalDims(strides[axis]!, Number(strides[batch.length]) * elementCount(inner));
+    const inner = shape.slice(axis + 1, batch.length + 1);
+    return equalDims(strides[axis]!, productOfDims([strides[batch.length]!, ...inner]));
   });
   if (!follow || !context.joinsDims(axes)) return null;
   const lead = new Array<number>(batch.length).fill(0);
   return {
     buffer: left.buffer,
     strided: {
-      shape: [...lead.map(() => 1), count * p.rows, p.depth],
+      shape: [...lead.map(() => 1), multiplyDims(count, p.rows), p.depth],
       offset,
       strides: [...lead, strides.at(-2)!, strides.at(-1)!],
     },
@@ -175,7 +184,8 @@ const MatMul = defineOperator<Empty>({
   infer: inferMatmul,
   flops: (context) => {
     const { rows, depth, columns, batch } = parametersOf(context);
-    return 2 * rows * depth * columns * elementCount(batch as number[]);
+    const count = productOfDims([2, rows, depth, columns, ...batch]);
+    return isStatic(count) ? count : 0;
   },
   layout: () => ({ inputs: ["any", "row-major"], output: "row-major" }),
   epilogue: true,
