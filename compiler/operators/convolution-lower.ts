@@ -3,7 +3,7 @@
  * that those do not cover.
  */
 
-import { type Dim, equalDims, floorDivDims, isStatic, printDim } from "../ir/dim.js";
+import { type Dim, equalDims, floorDivDims, isStatic, multiplyDims, printDim, productOfDims } from "../ir/dim.js";
 import { elementCount, type TensorData } from "../ir/tensor.js";
 import {
   type ConvolutionParameters,
@@ -22,14 +22,17 @@ import { type ConvolutionAttributes, convolutionWindow } from "./convolution-win
 import type { NodeView } from "./operator.js";
 import { borderOf, isFixed } from "./window.js";
 
-/** Parameters of the kernels with packed weights: for float32 and fixed extents. Null where those do not serve. */
+/**
+ * Parameters of the kernels with packed weights: for float32, a window of fixed shape and a known number of channels.
+ * Null where those do not serve.
+ */
 export function fixedParameters(context: NodeView<ConvolutionAttributes>): ConvolutionParameters | null {
   const window = convolutionWindow(context);
   const [x, w] = [context.input(0), context.input(1)];
   const [batch] = x.shape as [Dim];
   const [outChannels, inChannels] = w.shape as [Dim, Dim];
-  if (x.dtype !== "float32" || !isFixed(window) || !areStatic(window.out)) return null;
-  if (!isStatic(batch) || !isStatic(outChannels) || !isStatic(inChannels)) return null;
+  if (x.dtype !== "float32" || !isFixed(window)) return null;
+  if (!isStatic(outChannels) || !isStatic(inChannels)) return null;
   const { group } = context.attributes;
   return {
     batch,
@@ -55,7 +58,7 @@ function nameOf(kind: string, p: ConvolutionParameters): string {
   const stride = p.strides.some((s) => s !== 1) ? `_s${p.strides.join("x")}` : "";
   const groups = p.groups > 1 && kind === "conv" ? `_g${p.groups}` : "";
   const channels = kind === "conv" ? `${p.inChannels}to${p.outChannels}` : `c${p.groups}`;
-  return `${kind}_${p.kernel.join("x")}${stride}${groups}_${channels}_${p.out.join("x")}`;
+  return `${kind}_${p.kernel.join("x")}${stride}${groups}_${channels}_${p.out.map((dim) => (isStatic(dim) ? dim : "n")).join("x")}`;
 }
 
 export function lowerConvolution(context: LoweringContext<ConvolutionAttributes>): void {
@@ -155,10 +158,10 @@ function joinPlaces(
   const joined = axes.slice(0, -1).every((axis) => {
     const next = axes.find((other) => other > axis && shape[other] !== 1);
     if (next === undefined || shape[axis] === 1) return true;
-    return equalDims(strides[axis]!, Number(strides[next]) * Number(shape[next]));
+    return equalDims(strides[axis]!, multiplyDims(strides[next]!, shape[next]!));
   });
   if (!isPointwiseShape(p) || p.out.length === 1 || !joined || !context.joinsDims(axes)) return [p, input];
-  const places = elementCount(p.out);
+  const places = productOfDims(p.out);
   const innermost = axes.filter((axis) => shape[axis] !== 1).at(-1) ?? axes.at(-1)!;
   return [
     { ...p, out: [places], kernel: [1], strides: [1], dilations: [1] },
