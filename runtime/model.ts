@@ -60,7 +60,7 @@ class Session {
   private readonly entry: Entry;
   private readonly prepare: Entry;
   /** Values of the symbols that the module is prepared for. */
-  private prepared = "";
+  private prepared: string | undefined;
 
   constructor(
     instance: WebAssembly.Instance,
@@ -88,7 +88,7 @@ class Session {
     const { symbols } = this.metadata;
     const wanted = symbols.map(({ name }) => values.get(name)).join();
     if (!this.prepare || wanted === this.prepared) return;
-    this.prepared = "";
+    this.prepared = undefined;
     for (const { name, cell } of symbols) this.view().setInt32(cell, values.get(name)!, true);
     this.call(this.prepare);
     this.prepared = wanted;

@@ -45,6 +45,8 @@ function atomBounds(atom: DimAtom, bounds: ReadonlyMap<string, DimBounds>, unbou
       return { min: Math.min(a.min, b.min), max: Math.min(a.max, b.max) };
     case "max":
       return { min: Math.max(a.min, b.min), max: Math.max(a.max, b.max) };
+    case "equal":
+      return { min: 0, max: 1 };
     case "floordiv":
       return floorDivide(a, b);
     case "mod":

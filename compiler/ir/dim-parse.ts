@@ -5,7 +5,7 @@
  *     term    = factor ("*" factor)*
  *     factor  = "-" factor | integer | symbol | operation "(" sum "," sum ")" | "(" sum ")"
  *
- * where a symbol is a word or a quoted string, and an operation one of floordiv, mod, min, max. Any such text is
+ * where a symbol is a word or a quoted string, and an operation one of floordiv, mod, min, max, equal. Any such text is
  * read into normal form, so the canonical text of a dim reads back as the same dim.
  */
 
@@ -43,7 +43,7 @@ function readTerm(lexer: Lexer): Dim {
   return product;
 }
 
-const operations: ReadonlySet<string> = new Set<DimOperation>(["floordiv", "mod", "min", "max"]);
+const operations: ReadonlySet<string> = new Set<DimOperation>(["floordiv", "mod", "min", "max", "equal"]);
 const isOperation = (name: string): name is DimOperation => operations.has(name);
 
 function readFactor(lexer: Lexer): Dim {

@@ -5,7 +5,7 @@
  *
  * An expression is kept as a polynomial in normal form: a constant plus terms, each an integer coefficient times a
  * sorted product of atoms, where an atom is a symbol or an irreducible operation (floor division, remainder,
- * minimum, maximum). Two expressions that are the same polynomial have the same text, so equality is comparison of
+ * minimum, maximum, equality as 1 or 0). Two expressions that are the same polynomial have the same text, so equality is comparison of
  * text, and every operation on numbers folds to a number. Division moves whole multiples of the divisor out of the
  * atom (floor((2*N + 3) / 2) is N + 1) and merges nested divisions, so that the sizes of strided layers that are
  * equal mostly look equal too.
@@ -16,7 +16,7 @@ import { type DimBounds, dimBounds } from "./dim-bounds.js";
 
 export type Dim = number | DimExpression;
 
-export type DimOperation = "floordiv" | "mod" | "min" | "max";
+export type DimOperation = "floordiv" | "mod" | "min" | "max" | "equal";
 
 export type DimAtom =
   | { readonly kind: "symbol"; readonly name: string; readonly text: string }
@@ -126,6 +126,15 @@ export const equalShapes = (a: readonly Dim[], b: readonly Dim[]): boolean =>
 
 export const printDim = (dim: Dim): string => (isStatic(dim) ? String(dim) : dim.text);
 
+/** True for a symbol alone. */
+export const isSymbol = (dim: Dim): boolean =>
+  !isStatic(dim) &&
+  dim.constant === 0 &&
+  dim.terms.length === 1 &&
+  dim.terms[0]!.coefficient === 1 &&
+  dim.terms[0]!.atoms.length === 1 &&
+  dim.terms[0]!.atoms[0]!.kind === "symbol";
+
 /** The names of the symbols in a dim. */
 export function dimSymbols(dim: Dim, into = new Set<string>()): Set<string> {
   if (isStatic(dim)) return into;
@@ -178,12 +187,26 @@ function evaluateAtom(atom: DimAtom, symbols: ReadonlyMap<string, number>): numb
       return b === 0 ? 0 : Math.floor(a / b);
     case "mod":
       return b === 0 ? 0 : a - Math.floor(a / b) * b;
+    case "equal":
+      return a === b ? 1 : 0;
   }
 }
 
 /** 1 where the dims are equal, 0 where they are not. */
-export const equalityOfDims = (a: Dim, b: Dim): Dim =>
-  subtractDims(1, minDims(maxDims(subtractDims(a, b), subtractDims(b, a)), 1));
+export function equalityOfDims(a: Dim, b: Dim): Dim {
+  const difference = dimBounds(subtractDims(a, b), noBounds, anyDim);
+  if (difference.min > 0 || difference.max < 0) return 0;
+  if (difference.min === 0 && difference.max === 0) return 1;
+  const [first, second] = printDim(a) <= printDim(b) ? [a, b] : [b, a];
+  return fromOperation("equal", first, second);
+}
+
+/**
+ * The same size as one factor of products: sums of many terms, each for one case of what is known only at run time,
+ * would otherwise be multiplied out. Nothing but zero may be negative in it.
+ */
+export const groupDim = (size: Dim): Dim =>
+  isStatic(size) || size.terms.length < 2 ? size : fromOperation("max", 0, size);
 
 /** 1 for a negative dim, else 0. */
 export const negativityOfDim = (dim: Dim): Dim => multiplyDims(maxDims(minDims(dim, 0), -1), -1);
@@ -206,6 +229,7 @@ const operations: Record<DimOperation, (a: Dim, b: Dim) => Dim> = {
   mod: modDims,
   min: minDims,
   max: maxDims,
+  equal: equalityOfDims,
 };
 
 /** The dim built from an operation's name, as the parser of IR text needs it. */

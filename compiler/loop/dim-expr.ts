@@ -46,6 +46,7 @@ export class DimCode {
   private operation({ kind, a, b }: Exclude<DimAtom, { kind: "symbol" }>): Expr {
     const [x, y] = [this.expression(a), this.expression(b)];
     if (kind === "min" || kind === "max") return op(kind, x, y);
+    if (kind === "equal") return select(op("eq", x, y), number(1), number(0));
     const quotient = op("floor", op("div", x, y));
     const result = kind === "floordiv" ? quotient : op("sub", x, op("mul", quotient, y));
     return isStatic(b) ? result : select(op("eq", y, 0), number(0), result);

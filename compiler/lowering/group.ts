@@ -4,11 +4,11 @@
  */
 
 import { invariant } from "../diagnostics.js";
-import { type Dim, equalDims } from "../ir/dim.js";
 import { dtypes } from "../ir/dtype.js";
 import type { Node, Value } from "../ir/graph.js";
-import { constant, i32Constant, splat } from "../loop/builder.js";
+import { add, constant, i32Constant, minIndex, replace, splat, sub } from "../loop/builder.js";
 import { type Expr, registerTypes } from "../loop/ir.js";
+import { broadcastIndex } from "../operators/broadcast.js";
 import type { ElementContext, Operator } from "../operators/operator.js";
 import { viewNode } from "../operators/operator.js";
 import type { KernelScope, Lanes } from "./scope.js";
@@ -53,7 +53,7 @@ export class GroupEvaluator {
     const operator = this.operatorOf(node);
     const view = viewNode(operator, node);
     if (operator.pointwise !== undefined) {
-      const args = node.inputs.map((input) => this.broadcast(input!, value, indices, lanes));
+      const args = node.inputs.map((input) => this.broadcast(node, input!, value, indices, lanes));
       return operator.pointwise.emit(args, view);
     }
     invariant(
@@ -77,20 +77,37 @@ export class GroupEvaluator {
   }
 
   /** The operand's element that meets these indices of the result under ONNX's (NumPy's) broadcasting. */
-  private broadcast(input: Value, result: Value, indices: readonly Expr[], lanes: Lanes | undefined): Expr {
+  private broadcast(
+    node: Node,
+    input: Value,
+    result: Value,
+    indices: readonly Expr[],
+    lanes: Lanes | undefined,
+  ): Expr {
     const lead = result.rank - input.rank;
-    const mapped = input.shape.map((dim, axis) =>
-      isBroadcast(dim, result.shape[axis + lead]!) ? i32Constant(0) : indices[axis + lead]!,
-    );
+    const ways = input.shape.map((dim, axis) => {
+      const dims = node.inputs.flatMap(
+        (other) => other!.shape[axis + lead - result.rank + other!.rank] ?? [],
+      );
+      return broadcastIndex(dim, dims, result.shape[axis + lead]!);
+    });
+    const place = (axis: number, index: Expr): Expr => {
+      if (ways[axis] === "zero") return i32Constant(0);
+      return ways[axis] === "index" ? index : minIndex(index, sub(this.scope.dim(input.shape[axis]!), 1));
+    };
+    const mapped = input.shape.map((_, axis) => place(axis, indices[axis + lead]!));
     if (lanes === undefined) return this.element(input, mapped);
     const axis = lanes.axis - lead;
-    const constantAlong = axis < 0 || isBroadcast(input.shape[axis]!, result.shape[lanes.axis]!);
-    if (constantAlong) return splat(this.element(input, mapped), lanes.count);
-    return this.element(input, mapped, { axis, count: lanes.count });
+    if (axis < 0 || ways[axis] === "zero") return splat(this.element(input, mapped), lanes.count);
+    if (ways[axis] === "index") return this.element(input, mapped, { axis, count: lanes.count });
+    let vector = splat(this.element(input, mapped), lanes.count);
+    for (let lane = 1; lane < lanes.count; lane++) {
+      const at = mapped.with(axis, place(axis, add(indices[lanes.axis]!, lane)));
+      vector = replace(vector, lane, this.element(input, at));
+    }
+    return vector;
   }
 }
-
-const isBroadcast = (dim: Dim, result: Dim): boolean => dim === 1 && !equalDims(dim, result);
 
 function sameIndices(a: readonly Expr[], b: readonly Expr[]): boolean {
   return a.every((index, i) => {

@@ -10,7 +10,7 @@
  */
 
 import { invariant, KilnError } from "../diagnostics.js";
-import { isStatic } from "../ir/dim.js";
+import { isStatic, printDim } from "../ir/dim.js";
 import { byteLengthOf, type Graph, type Node, type TensorType, type Value } from "../ir/graph.js";
 import { type TensorData, tensorBytes } from "../ir/tensor.js";
 import type { Program, ProgramBuffer, Step } from "../loop/program.js";
@@ -19,6 +19,7 @@ import type { Operator } from "../operators/operator.js";
 import { viewNode } from "../operators/operator.js";
 import { lowerAnchor } from "./anchor.js";
 import { planDestinations } from "./destinations.js";
+import { constraintsOf, isShapeOnly, lowerElements, storeDims } from "./dims.js";
 import { lowerElementwise, lowerGroup } from "./elementwise.js";
 import type { Placement, Target } from "./scope.js";
 import { dense, type Strided } from "./strided.js";
@@ -40,6 +41,8 @@ export class Lowering {
   private readonly placements = new Map<Value, Placement>();
   private readonly packedConstants = new Map<TensorData, Map<string, Placement>>();
   private error: ProgramBuffer | undefined;
+  /** What has been checked already. */
+  private readonly required = new Set<string>();
   private destinations: ReadonlyMap<Value, Placement> = new Map();
   private readonly bufferNames = new Map<string, number>();
   private readonly filledBorders = new Set<ProgramBuffer>();
@@ -154,8 +157,17 @@ export class Lowering {
   }
 
   private lowerNode(node: Node): void {
+    this.requireConstraints(node);
+    if (node.operator === "kiln.Elements") {
+      lowerElements(this, node);
+      return;
+    }
     if (this.lowerAsView(node)) return;
     const operator = operatorOf(node);
+    if (isShapeOnly(operator)) {
+      storeDims(this, node);
+      return;
+    }
     if (node.operator === "kiln.Fusion") {
       const region = node.regions[0]!;
       const anchor = region.nodes.find((inner) => operatorOf(inner).lower !== undefined);
@@ -165,6 +177,24 @@ export class Lowering {
     }
     if (operator.lower !== undefined) lowerAnchor(this, node, node);
     else lowerGroup(this, node);
+  }
+
+  /** Checks at run time what inference could not know of the node's dims. */
+  private requireConstraints(node: Node): void {
+    if (node.operator === "kiln.Fusion") {
+      for (const inner of node.regions[0]!.nodes) this.requireConstraints(inner);
+      return;
+    }
+    for (const { a, b, reason } of constraintsOf(operatorOf(node), node)) {
+      const text = `${printDim(a)} == ${printDim(b)}`;
+      if (this.required.has(text)) continue;
+      this.required.add(text);
+      this.steps.push({ kind: "require", a, b, message: reason, source: node.source });
+    }
+  }
+
+  setPlacement(value: Value, placement: Placement): void {
+    this.placements.set(value, placement);
   }
 
   private lowerAsView(node: Node): boolean {

@@ -25,6 +25,7 @@ import type { ImportedNode, Operator } from "../operators/operator.js";
 const SMALL = 4096;
 
 export class ImportBuilder extends GraphBuilder {
+  protected override readonly makesSymbols = true;
   private readonly names: NameTable;
   private remainingBytes: number;
   /** Values made since `begin`, which may still be given another name. */

@@ -58,7 +58,9 @@ export function inputTypes(inputs: readonly OnnxValueInfo[], sizes: InputSizes):
 /** Dims by size or name: what the model leaves open is named after the input. */
 function declaredShape({ name, type }: OnnxValueInfo): DeclaredShape {
   if (type?.kind !== "tensor" || type.dims === null) return { name, dims: null };
-  const open = (dim: OnnxDim) => dim === null || dim === "" || (typeof dim === "number" && dim < 0);
+  // Names that begin with @ or ~ are those of elements of tensors (see `integerSymbol`).
+  const isName = (dim: string) => dim !== "" && !/^[@~]/.test(dim);
+  const open = (dim: OnnxDim) => dim === null || (typeof dim === "string" ? !isName(dim) : dim < 0);
   return { name, dims: type.dims.map((dim, axis) => (open(dim) ? `${name}.${axis}` : dim!)) };
 }
 

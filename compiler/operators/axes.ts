@@ -1,6 +1,14 @@
 /** Axes as ONNX gives them: negative ones count from the end; in old versions an attribute, later an input. */
 
-import { type Dim, isStatic, maxDims, minDims, modDims, subtractDims } from "../ir/dim.js";
+import {
+  addDims,
+  type Dim,
+  equalityOfDims,
+  groupDim,
+  isStatic,
+  multiplyDims,
+  negativityOfDim,
+} from "../ir/dim.js";
 import type { Value } from "../ir/graph.js";
 import type { GraphBuilder } from "./builder.js";
 import type { ImportedNode, NodeView } from "./operator.js";
@@ -32,24 +40,36 @@ export function axesInOrder(
 }
 
 /**
- * For each dim of a tensor 1 where one of the axes is it, else 0. Axes that are known at run time only must be in
- * range and different; they make expressions.
+ * For each dim of a tensor, 1 where an axis names it and 0 where none does. The axes may be known only at run time.
  */
 export function axisFlags(axes: readonly Dim[], rank: number, context: Pick<NodeView, "fail">): Dim[] {
-  if (axes.every(isStatic)) {
-    const named = normaliseAxes(axes, rank, context);
-    return Array.from({ length: rank }, (_, axis) => Number(named.includes(axis)));
+  const flags: Dim[] = new Array(rank).fill(0);
+  const known = normaliseAxes(axes.filter(isStatic), rank, context);
+  for (const axis of known) flags[axis] = 1;
+  for (const axis of axes) {
+    if (isStatic(axis)) continue;
+    const place = fromStart(axis, rank);
+    for (let i = 0; i < rank; i++) flags[i] = addDims(flags[i]!, equalityOfDims(place, i));
   }
-  return Array.from({ length: rank }, (_, axis) => subtractDims(1, isNoneOf(axes, axis, rank)));
+  return flags;
 }
 
-/** 1 where none of the given axes, which may count from the end, is this one, else 0: the distance to the nearest. */
-function isNoneOf(axes: readonly Dim[], axis: number, rank: number): Dim {
-  const distances = axes.map((given) => {
-    const difference = subtractDims(modDims(given, rank), axis);
-    return maxDims(difference, subtractDims(0, difference));
+/** An index that counts from the end where it is negative, counted from the start. */
+export const fromStart = (index: Dim, dim: Dim): Dim =>
+  addDims(index, multiplyDims(negativityOfDim(index), dim));
+
+/** The first `count` of the dims whose flag is 1, in order. */
+export function pickDims(dims: readonly Dim[], flags: readonly Dim[], count: number): Dim[] {
+  const picked: Dim[] = new Array(count).fill(0);
+  let position: Dim = 0;
+  dims.forEach((dim, i) => {
+    for (let k = 0; k < count; k++) {
+      const chosen = multiplyDims(flags[i]!, equalityOfDims(position, k));
+      picked[k] = addDims(picked[k]!, multiplyDims(chosen, dim));
+    }
+    position = addDims(position, flags[i]!);
   });
-  return distances.reduce(minDims, 1);
+  return picked.map(groupDim);
 }
 
 /** The elements of an optional input of axes; none where it is absent or has none. */

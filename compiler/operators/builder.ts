@@ -1,7 +1,7 @@
 /** Building graphs from operators by name, types inferred as nodes are added. */
 
 import { KilnError } from "../diagnostics.js";
-import { isStatic, printDim } from "../ir/dim.js";
+import { isStatic, printDim, productOfDims } from "../ir/dim.js";
 import { type DType, dtypes } from "../ir/dtype.js";
 import {
   type Attributes,
@@ -14,7 +14,13 @@ import {
 } from "../ir/graph.js";
 import { type TensorData, tensorOf } from "../ir/tensor.js";
 import { encodeElements } from "./numbers.js";
-import { completeAttributes, type ImportedNode, type Operator, viewNode } from "./operator.js";
+import {
+  completeAttributes,
+  type ImportedNode,
+  type Operator,
+  UnknownElementsError,
+  viewNode,
+} from "./operator.js";
 
 export type OperatorLookup = (name: string) => Operator | undefined;
 
@@ -33,8 +39,25 @@ export function inferNode(operator: Operator, node: Node): void {
   if (operator.elements !== undefined && first !== undefined) first.elements = operator.elements(view);
 }
 
+/** Shapes, axes and amounts are short lists of integers. */
+const mostSymbols = 64;
+
+function canBeSymbols({ type, shape, constant }: Value): boolean {
+  const count = productOfDims(shape);
+  return (
+    constant === null &&
+    dtypes[type.dtype].kind !== "float" &&
+    shape.length <= 1 &&
+    isStatic(count) &&
+    count <= mostSymbols
+  );
+}
+
 export class GraphBuilder {
   private counter = 0;
+  private readonly withSymbols = new Map<Value, Value>();
+  /** Elements that shapes depend on may become symbols. */
+  protected readonly makesSymbols: boolean = false;
 
   constructor(
     readonly graph: Graph,
@@ -66,8 +89,38 @@ export class GraphBuilder {
       attributes,
       source: [...this.origin.source],
     });
-    inferNode(operator, node);
+    this.infer(operator, node);
     return this.add(operator, node);
+  }
+
+  /** Infers the node's types, once elements that they depend on have become symbols. */
+  private infer(operator: Operator, node: Node): void {
+    for (;;) {
+      try {
+        inferNode(operator, node);
+        return;
+      } catch (error) {
+        if (!(error instanceof UnknownElementsError)) throw error;
+        const value = node.inputs[error.input]!;
+        if (!this.makesSymbols || !canBeSymbols(value)) throw error;
+        node.inputs[error.input] = this.symbols(value);
+      }
+    }
+  }
+
+  /**
+   * The value, its elements known as symbols that get their values at run time: dims where `natural` says that none of
+   * them is negative, else any integers.
+   */
+  symbols(value: Value, natural = false): Value {
+    const known = this.withSymbols.get(value);
+    if (known !== undefined) return known;
+    const count = productOfDims(value.shape);
+    const name = this.uniqueName(`${value.name}.elements`);
+    const names = Array.from({ length: Number(count) }, (_, i) => `@${name}.${i}`);
+    const made = this.op("kiln.Elements", [value], { symbols: names, natural: natural ? 1 : 0 });
+    this.withSymbols.set(value, made);
+    return made;
   }
 
   /** Takes up a node whose types are inferred, and gives the values that stand for its outputs. */

@@ -3,7 +3,15 @@
  * that those do not cover.
  */
 
-import { type Dim, equalDims, floorDivDims, isStatic, multiplyDims, printDim, productOfDims } from "../ir/dim.js";
+import {
+  type Dim,
+  equalDims,
+  floorDivDims,
+  isStatic,
+  multiplyDims,
+  printDim,
+  productOfDims,
+} from "../ir/dim.js";
 import { elementCount, type TensorData } from "../ir/tensor.js";
 import {
   type ConvolutionParameters,

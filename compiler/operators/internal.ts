@@ -1,5 +1,6 @@
 /** Operators that only passes make. */
 
+import { integerSymbol, symbolDim } from "../ir/dim.js";
 import { attribute, defineOperator, type Operator } from "./operator.js";
 
 const Fusion = defineOperator({
@@ -25,4 +26,18 @@ const Relayout = defineOperator({
   evaluate: ({ input }) => [input(0)],
 });
 
-export const internalOperators: readonly Operator[] = [Fusion, Relayout];
+const elementsAttributes = { symbols: attribute.required("strings"), natural: attribute.int(0) } as const;
+
+const Elements = defineOperator({
+  name: "Elements",
+  domain: "kiln",
+  summary: "The tensor itself; from here on its elements are the values of symbols, for shapes to depend on.",
+  inputs: ["X"],
+  attributes: elementsAttributes,
+  versions: [{ since: 1 }],
+  infer: (context) => [context.input(0).type],
+  elements: ({ attributes: { symbols, natural } }) => symbols.map(natural ? symbolDim : integerSymbol),
+  view: (_, input) => input,
+});
+
+export const internalOperators: readonly Operator[] = [Elements, Fusion, Relayout];

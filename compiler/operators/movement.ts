@@ -1,9 +1,10 @@
 /** Operators that only move elements. */
 
-import { equalDims } from "../ir/dim.js";
+import { addDims, type Dim, minDims, multiplyDims } from "../ir/dim.js";
 import { dtypes } from "../ir/dtype.js";
 import { elementCount, type TensorData, tensor } from "../ir/tensor.js";
-import { broadcastShapes } from "./broadcast.js";
+import { minIndex, sub } from "../loop/builder.js";
+import { broadcastIndex, broadcastShapes } from "./broadcast.js";
 import { attribute, defineOperator, type NodeView, type Operator } from "./operator.js";
 import { broadcastStrides } from "./pointwise.js";
 import { shapeElements } from "./reshape.js";
@@ -97,6 +98,18 @@ const Identity = defineOperator({
   evaluate: ({ input }) => [input(0)],
 });
 
+/** How the dims of the input meet those of the result. */
+function expandedWays(context: NodeView): ReturnType<typeof broadcastIndex>[] {
+  const { shape: from } = context.input(0);
+  const wanted = context.requireIntegers(1);
+  const { shape } = context.node.outputs[0]!;
+  return from.map((dim, axis) => {
+    const fromEnd = from.length - axis;
+    const other = wanted[wanted.length - fromEnd] ?? 1;
+    return broadcastIndex(dim, [dim, other], shape[shape.length - fromEnd]!);
+  });
+}
+
 const Expand = defineOperator({
   name: "Expand",
   summary: "Repeats dims of one element, so that the tensor takes the shape that it broadcasts to.",
@@ -110,16 +123,21 @@ const Expand = defineOperator({
   view: (context, input) => {
     const { shape } = context.node.outputs[0]!;
     const lead = shape.length - input.shape.length;
-    const repeats = (axis: number) => axis < lead || !equalDims(input.shape[axis - lead]!, shape[axis]!);
-    const strides = shape.map((_, axis) => (repeats(axis) ? 0 : input.strides[axis - lead]!));
+    const ways = expandedWays(context);
+    const strides = shape.map((_, axis): Dim => {
+      if (axis < lead || ways[axis - lead] === "zero") return 0;
+      const [dim, stride] = [input.shape[axis - lead]!, input.strides[axis - lead]!];
+      return ways[axis - lead] === "index" ? stride : multiplyDims(stride, minDims(addDims(dim, -1), 1));
+    });
     return { shape, offset: input.offset, strides };
   },
   injective: (context, indices) => {
-    const from = context.input(0).shape;
-    const { shape } = context.node.outputs[0]!;
-    const lead = shape.length - from.length;
-    const own = from.map((dim, axis) => {
-      return equalDims(dim, shape[axis + lead]!) ? indices[axis + lead]! : context.dim(0);
+    const { shape, rank } = context.input(0);
+    const lead = context.node.outputs[0]!.rank - rank;
+    const own = expandedWays(context).map((way, axis) => {
+      const index = indices[axis + lead]!;
+      if (way === "zero") return context.dim(0);
+      return way === "index" ? index : minIndex(index, sub(context.dim(shape[axis]!), 1));
     });
     return context.load(0, own);
   },

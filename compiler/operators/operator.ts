@@ -11,8 +11,8 @@
  *   expand      other operators, put in its place when the model is imported
  */
 
-import { KilnError } from "../diagnostics.js";
-import type { Dim } from "../ir/dim.js";
+import { type ErrorPlace, KilnError } from "../diagnostics.js";
+import { type Dim, equalDims, isStatic } from "../ir/dim.js";
 import type { DType } from "../ir/dtype.js";
 import type { Attributes, AttributeValue, Node, TensorType, Value } from "../ir/graph.js";
 import type { TensorData } from "../ir/tensor.js";
@@ -89,6 +89,10 @@ export interface NodeView<S extends AttributeSchema = AttributeSchema> {
   requireElements(i: number): readonly Dim[];
   /** The same of an input that must hold integers: shapes, axes, amounts. */
   requireIntegers(i: number): readonly Dim[];
+  /**
+   * Says that two dims must be equal: an error where they are known not to be, a check at run time where that is open.
+   */
+  requireEqual(a: Dim, b: Dim, reason: string): void;
   /** Raises an error that names the node. */
   fail(reason: string, code?: "E_MODEL" | "E_SHAPE" | "E_UNSUPPORTED", hint?: string): never;
 }
@@ -245,8 +249,31 @@ export function defineExpansion<const S extends AttributeSchema>(facets: Expansi
 
 // ---------------------------------------------------------------------------------------------- node view
 
-/** Fills in defaults and checks kinds; errors name the node. */
-export function viewNode(operator: Operator, node: Node): NodeView {
+/** Two dims of a node that must be equal when it runs. */
+export interface DimConstraint {
+  readonly a: Dim;
+  readonly b: Dim;
+  readonly reason: string;
+}
+
+/** Raised where shapes depend on elements that nobody knows; the importer then makes symbols of them. */
+export class UnknownElementsError extends KilnError {
+  constructor(
+    /** Number of the input. */
+    readonly input: number,
+    reason: string,
+    place: ErrorPlace,
+  ) {
+    super("E_UNSUPPORTED", reason, place);
+  }
+}
+
+/**
+ * Fills in defaults and checks kinds; errors name the node.
+ *
+ * @param constraints takes what must be checked at run time
+ */
+export function viewNode(operator: Operator, node: Node, constraints?: DimConstraint[]): NodeView {
   const name = node.source[0] ?? node.outputs[0]?.name ?? "";
   const fail = (
     reason: string,
@@ -266,17 +293,25 @@ export function viewNode(operator: Operator, node: Node): NodeView {
     input: (i) => node.inputs[i] ?? fail(`input ${i} (${operator.inputs[i] ?? ""}) is missing`),
     optional: (i) => node.inputs[i] ?? null,
     elements: (i) => elementsOf(node.inputs[i] ?? null),
-    requireElements: (i) =>
-      elementsOf(view.input(i)) ??
-      fail(
-        `input ${operator.inputs[i] ?? i} ("${view.input(i).name}") must be known at compile time`,
-        "E_UNSUPPORTED",
-        "fold it before exporting, or bind the dims it is computed from",
-      ),
+    requireElements: (i) => {
+      const elements = elementsOf(view.input(i));
+      if (elements !== null) return elements;
+      const reason = `input ${operator.inputs[i] ?? i} ("${view.input(i).name}") must be known at compile time`;
+      throw new UnknownElementsError(i, reason, {
+        node: name,
+        operator: node.operator,
+        hint: "fold it before exporting, or bind the dims it is computed from",
+      });
+    },
     requireIntegers: (i) => {
       const { dtype } = view.input(i);
       if (!/^u?int/.test(dtype)) fail(`input ${operator.inputs[i] ?? i} holds ${dtype}, not integers`);
       return view.requireElements(i);
+    },
+    requireEqual: (a, b, reason) => {
+      if (equalDims(a, b)) return;
+      if (isStatic(a) && isStatic(b)) fail(reason, "E_SHAPE");
+      constraints?.push({ a, b, reason });
     },
     fail,
   };

@@ -1,24 +1,32 @@
 /** Operators that keep all elements in order and give them another shape. */
 
 import {
+  addDims,
   type Dim,
   equalDims,
+  equalityOfDims,
   floorDivDims,
+  groupDim,
   isStatic,
   multiplyDims,
   printDim,
   productOfDims,
+  selectDims,
+  subtractDims,
 } from "../ir/dim.js";
+import type { Value } from "../ir/graph.js";
 import { tensor } from "../ir/tensor.js";
 import { add, div, i32Constant, mul, rem } from "../loop/builder.js";
 import type { Expr } from "../loop/ir.js";
 import { reshapeStrided } from "../lowering/strided.js";
-import { normaliseAxes } from "./axes.js";
+import { axisFlags, pickDims } from "./axes.js";
 import type { GraphBuilder } from "./builder.js";
 import {
   type AttributeSchema,
   attribute,
   defineOperator,
+  elementsOf,
+  type ImportedNode,
   type NodeView,
   type Operator,
   type OperatorFacets,
@@ -136,11 +144,40 @@ function reshapedShape(context: NodeView<typeof reshapeAttributes>): Dim[] {
     if (known === 0) context.fail(`-1 in shape ${text} is not defined where another dim is 0`, "E_SHAPE");
     kept[open] = floorDivDims(total, known);
   }
-  const count = productOfDims(kept);
-  if (isStatic(total) && isStatic(count) && total !== count) {
-    context.fail(`[${shape.map(printDim).join(", ")}] does not reshape to ${text}`, "E_SHAPE");
-  }
+  const reason = `[${shape.map(printDim).join(", ")}] does not reshape to ${text}`;
+  context.requireEqual(total, productOfDims(kept), reason);
   return kept;
+}
+
+/** A shape that is known only at run time: what 0 and -1 stand for is computed there. */
+function resolveShape(
+  b: GraphBuilder,
+  inputs: (Value | null)[],
+  { attributes: { allowzero } }: ImportedNode,
+): Value[] {
+  const [x, shape] = inputs as [Value, Value];
+  const attributes = { allowzero: allowzero as number };
+  const count = shape?.shape[0];
+  if (elementsOf(shape ?? null) !== null || shape.rank !== 1 || count === undefined || !isStatic(count)) {
+    return [b.op("Reshape", [x, shape], attributes)];
+  }
+  const zero = b.ints([0]);
+  const one = b.ints([1]);
+  let wanted = shape.dtype === "int64" ? shape : b.op("Cast", [shape], { to: 7 });
+  if (attributes.allowzero === 0) {
+    const dims = b.op("Shape", [x]);
+    const kept = Array.from({ length: count }, (_, i) =>
+      i < x.rank ? b.op("Slice", [dims, b.ints([i]), b.ints([i + 1])]) : zero,
+    );
+    const source = count === 0 ? wanted : b.op("Concat", kept, { axis: 0 });
+    wanted = b.op("Where", [b.op("Equal", [wanted, zero]), source, wanted]);
+  }
+  const isOpen = b.op("Equal", [wanted, b.ints([-1])]);
+  const known = b.op("ReduceProd", [b.op("Where", [isOpen, one, wanted])], { keepdims: 1 });
+  const divisor = b.op("Max", [known, one]);
+  const rest = b.op("Div", [b.op("Reshape", [b.op("Size", [x]), one]), divisor]);
+  const resolved = b.op("Where", [isOpen, rest, wanted]);
+  return [b.op("Reshape", [x, b.symbols(resolved)], { allowzero: 1 })];
 }
 
 const Reshape = reshaping({
@@ -155,7 +192,7 @@ const Reshape = reshaping({
       (b, [x], { attributes }) => [b.op("Reshape", [x!, b.ints(attributes.shape)])],
       ["data"],
     ),
-    ...[5, 13, 14, 19, 21, 23, 24, 25],
+    ...[5, 13, 14, 19, 21, 23, 24, 25].map((since) => ({ since, upgrade: resolveShape })),
   ],
   shape: reshapedShape,
 });
@@ -174,14 +211,6 @@ const Flatten = reshaping({
     return [productOfDims(shape.slice(0, start)), productOfDims(shape.slice(start))];
   },
 });
-
-/** Axes that the second input names. */
-const axesOf = (context: NodeView, rank: number): number[] =>
-  normaliseAxes(
-    context.requireIntegers(1).map((axis) => Number(axis)),
-    rank,
-    context,
-  );
 
 /** Axes as an attribute, as before opset 13. */
 const axesAttribute = (name: string, since: number): OperatorVersion =>
@@ -202,11 +231,21 @@ const Squeeze = reshaping({
   versions: [axesAttribute("Squeeze", 1), axesAttribute("Squeeze", 11), 13, 21, 23, 24, 25],
   shape: (context) => {
     const { shape, rank } = context.input(0);
-    if (context.optional(1) === null) return shape.filter((dim) => dim !== 1);
-    const axes = axesOf(context, rank);
-    const wide = axes.find((axis) => isStatic(shape[axis]!) && shape[axis] !== 1);
-    if (wide !== undefined) context.fail(`dim ${wide} is ${printDim(shape[wide]!)}, not 1`, "E_SHAPE");
-    return shape.filter((_, axis) => !axes.includes(axis));
+    if (context.optional(1) === null) {
+      for (const dim of shape) {
+        const reason = `${printDim(dim)} is 1 at run time: which dims go must be known, so name the axes`;
+        if (!isStatic(dim)) context.requireEqual(equalityOfDims(dim, 1), 0, reason);
+      }
+      return shape.filter((dim) => dim !== 1);
+    }
+    const axes = context.requireIntegers(1);
+    const flags = axisFlags(axes, rank, context);
+    flags.forEach((flag, axis) => {
+      const dim = shape[axis]!;
+      context.requireEqual(selectDims(flag, dim, 1), 1, `dim ${axis} is ${printDim(dim)}, not 1`);
+    });
+    const kept = flags.map((flag) => subtractDims(1, flag));
+    return pickDims(shape, kept, rank - axes.length);
   },
 });
 
@@ -217,10 +256,18 @@ const Unsqueeze = reshaping({
   attributes: {},
   versions: [axesAttribute("Unsqueeze", 1), axesAttribute("Unsqueeze", 11), 13, 21, 23, 24, 25],
   shape: (context) => {
-    const kept = [...context.input(0).shape];
-    const rank = kept.length + context.requireIntegers(1).length;
-    const axes = axesOf(context, rank);
-    return Array.from({ length: rank }, (_, axis) => (axes.includes(axis) ? 1 : kept.shift()!));
+    const { shape } = context.input(0);
+    const axes = context.requireIntegers(1);
+    const rank = shape.length + axes.length;
+    let before: Dim = 0; // dims of the input that lie before
+    return axisFlags(axes, rank, context).map((isNew) => {
+      const dim = shape.reduce<Dim>(
+        (sum, one, i) => addDims(sum, multiplyDims(equalityOfDims(before, i), one)),
+        0,
+      );
+      before = addDims(before, subtractDims(1, isNew));
+      return groupDim(selectDims(isNew, 1, dim));
+    });
   },
 });
 

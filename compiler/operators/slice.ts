@@ -2,18 +2,22 @@
 
 import {
   addDims,
-  ceilDivDims,
   type Dim,
+  equalityOfDims,
+  floorDivDims,
+  groupDim,
   isStatic,
   maxDims,
   minDims,
   multiplyDims,
+  negativityOfDim,
   printDim,
+  selectDims,
   subtractDims,
 } from "../ir/dim.js";
 import type { Value } from "../ir/graph.js";
 import { add, mul } from "../loop/builder.js";
-import { normaliseAxes } from "./axes.js";
+import { fromStart, normaliseAxes } from "./axes.js";
 import type { GraphBuilder } from "./builder.js";
 import { gatherStrided, rowMajorStrides } from "./movement.js";
 import {
@@ -31,7 +35,7 @@ import { shapeElements } from "./reshape.js";
 /** What is taken of one axis. */
 interface Range {
   readonly start: Dim;
-  readonly step: number;
+  readonly step: Dim;
   readonly count: Dim;
 }
 
@@ -41,47 +45,57 @@ type SliceView = Pick<NodeView, "fail" | "requireIntegers" | "optional" | "input
 function rangesOf(context: SliceView): Range[] {
   const { shape, rank } = context.input(0);
   const [starts, ends] = [context.requireIntegers(1), context.requireIntegers(2)];
-  const given = (i: number) => (context.optional(i) === null ? null : context.requireIntegers(i).map(Number));
-  const axes = (given(3) ?? starts.map((_, i) => i)).map((axis) => normaliseAxes([axis], rank, context)[0]!);
+  const given = (i: number) => (context.optional(i) === null ? null : context.requireIntegers(i));
+  const axes = given(3) ?? starts.map((_, i) => i);
   const steps = given(4) ?? starts.map(() => 1);
   if (ends.length !== starts.length || axes.length !== starts.length || steps.length !== starts.length) {
     context.fail("starts, ends, axes and steps differ in length", "E_SHAPE");
   }
-  if (new Set(axes).size !== axes.length) context.fail(`axes [${axes}] name a dim twice`);
+  normaliseAxes(axes.filter(isStatic), rank, context);
   return shape.map((dim, axis) => {
-    const i = axes.indexOf(axis);
-    if (i < 0) return { start: 0, step: 1, count: dim };
-    const step = steps[i]!;
-    if (step === 0) context.fail("a step is 0");
-    return rangeOf(dim, starts[i]!, ends[i]!, step, context);
+    let range: Range = { start: 0, step: 1, count: dim };
+    axes.forEach((named, i) => {
+      const isThis = equalityOfDims(fromStart(named, rank), axis);
+      if (isThis === 0) return;
+      if (steps[i] === 0) context.fail("a step is 0");
+      range = choose(isThis, rangeOf(dim, starts[i]!, ends[i]!, steps[i]!), range);
+    });
+    return range;
   });
 }
 
+const choose = (flag: Dim, a: Range, b: Range): Range => ({
+  start: selectDims(flag, a.start, b.start),
+  step: selectDims(flag, a.step, b.step),
+  count: groupDim(selectDims(flag, a.count, b.count)),
+});
+
 /** Negative bounds count from the end; what then lies outside is brought to the nearest place inside. */
-function rangeOf(dim: Dim, start: Dim, end: Dim, step: number, context: Pick<NodeView, "fail">): Range {
-  const last = step > 0 ? dim : subtractDims(dim, 1);
+function rangeOf(dim: Dim, start: Dim, end: Dim, step: Dim): Range {
+  if (isStatic(step)) return boundedRange(dim, start, end, step, step < 0);
+  const isBackward = negativityOfDim(step);
+  return choose(
+    isBackward,
+    boundedRange(dim, start, end, step, true),
+    boundedRange(dim, start, end, step, false),
+  );
+}
+
+function boundedRange(dim: Dim, start: Dim, end: Dim, step: Dim, isBackward: boolean): Range {
+  const last = isBackward ? subtractDims(dim, 1) : dim;
   const place = (bound: Dim, first: number): Dim => {
-    if (!isStatic(bound)) return minDims(requireNonNegative(bound, context), last);
-    if (bound >= BEYOND) return last;
-    if (bound <= -BEYOND) return first;
-    return minDims(maxDims(bound < 0 ? addDims(dim, bound) : bound, first), last);
+    if (isStatic(bound) && bound >= BEYOND) return last;
+    if (isStatic(bound) && bound <= -BEYOND) return first;
+    return minDims(maxDims(fromStart(bound, dim), first), last);
   };
-  const [from, to] = [place(start, 0), place(end, step > 0 ? 0 : -1)];
-  const length = step > 0 ? subtractDims(to, from) : subtractDims(from, to);
-  return { start: from, step, count: maxDims(0, ceilDivDims(length, Math.abs(step))) };
+  const [from, to] = [place(start, 0), place(end, isBackward ? -1 : 0)];
+  // ceil((to - from) / step), whatever the sign of the step
+  const count = multiplyDims(floorDivDims(subtractDims(from, to), step), -1);
+  return { start: from, step, count: maxDims(0, count) };
 }
 
 /** Bounds of at least this size stand for the end itself, whatever the dim. */
 const BEYOND = 2 ** 31 - 1;
-
-/** Whether a bound counts from the end must be known; polynomials without a minus are sizes. */
-function requireNonNegative(bound: Dim, context: Pick<NodeView, "fail">): Dim {
-  const mayBeNegative =
-    !isStatic(bound) && (bound.constant < 0 || bound.terms.some((term) => term.coefficient < 0));
-  if (mayBeNegative)
-    context.fail(`whether the bound ${printDim(bound)} is negative is unknown`, "E_UNSUPPORTED");
-  return bound;
-}
 
 const Slice = defineOperator({
   name: "Slice",
@@ -111,13 +125,14 @@ const Slice = defineOperator({
     const elements = context.input(0).rank === 1 ? shapeElements(context) : null;
     const [range] = rangesOf(context);
     if (elements === null || !isStatic(range!.start) || !isStatic(range!.count)) return null;
-    const { start, step, count } = range as Range & { start: number; count: number };
+    if (!isStatic(range!.step)) return null;
+    const { start, step, count } = range as { start: number; step: number; count: number };
     return Array.from({ length: count }, (_, i) => elements[start + i * step]!);
   },
   view: (context, input) => {
     const ranges = rangesOf(context);
     // Memory is walked upwards from where a buffer starts: what runs backwards is read element by element instead.
-    if (ranges.some(({ step }) => step < 0)) return null;
+    if (!ranges.every(({ step }) => isStatic(step) && step > 0)) return null;
     const offsets = ranges.map(({ start }, axis) => multiplyDims(start, input.strides[axis]!));
     return {
       shape: ranges.map(({ count }) => count),
@@ -128,14 +143,16 @@ const Slice = defineOperator({
   injective: (context, indices) =>
     context.load(
       0,
-      rangesOf(context).map(({ start, step }, axis) => add(mul(indices[axis]!, step), context.dim(start))),
+      rangesOf(context).map(({ start, step }, axis) =>
+        add(mul(indices[axis]!, context.dim(step)), context.dim(start)),
+      ),
     ),
   evaluate: (context) => {
     const x = context.input(0);
     const strides = rowMajorStrides(x.dims);
     const ranges = rangesOf(context.view);
     const offset = ranges.reduce((sum, { start }, axis) => sum + Number(start) * strides[axis]!, 0);
-    const steps = ranges.map(({ step }, axis) => step * strides[axis]!);
+    const steps = ranges.map(({ step }, axis) => Number(step) * strides[axis]!);
     return [gatherStrided(x, context.outputs[0]!.dims, steps, offset)];
   },
 });

@@ -76,12 +76,12 @@ class RunEmitter {
     this.errors = input.dynamic === null ? [...program.errors] : [...program.errors, memory];
   }
 
-  /** `run` takes the steps itself, or calls stages that take them where they are many. */
+  /** `run` takes the steps itself, or calls stages that take them where they are many or may leave early. */
   run(): void {
     const { builder } = this;
     const { steps } = this.input.program;
     const first = this.clearError();
-    if (steps.length <= STAGE_STEPS) {
+    if (steps.length <= STAGE_STEPS && steps.every(({ kind }) => kind === "call")) {
       this.define("run", [...first, ...this.steps(steps), this.result()], "i32");
     } else {
       const calls: Expression[] = [];
