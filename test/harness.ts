@@ -14,6 +14,7 @@ import ort from "onnxruntime-web";
 import { expect } from "vitest";
 import { runtimeElements, runtimeTensor } from "../compiler/cli/elements.js";
 import { compile } from "../compiler/index.js";
+import { dimSymbols } from "../compiler/ir/dim.js";
 import type { TypedArray } from "../compiler/ir/dtype.js";
 import type { Graph } from "../compiler/ir/graph.js";
 import {
@@ -23,7 +24,7 @@ import {
   tensor,
   tensorBytes,
 } from "../compiler/ir/tensor.js";
-import { interpretProgram } from "../compiler/loop/interpret.js";
+import { runProgram } from "../compiler/loop/interpret.js";
 import { evaluateNode } from "../compiler/operators/evaluate.js";
 import { findOperator } from "../compiler/operators/index.js";
 import type { CompileOptions } from "../compiler/options.js";
@@ -136,12 +137,23 @@ export async function interpretModel(
   const graph = pipeline.runGraphPasses(await pipeline.importGraph(model));
   const program = pipeline.runLoopPasses(pipeline.lower(graph));
   const inputs = new Map(program.inputs.map(({ name }) => [name, tensorBytes(feeds[name]!)]));
-  const results = interpretProgram(program, inputs);
-  return namedResults(graph, (i) => {
-    const bytes = results.get(program.outputs[i]!.name)!;
-    const { dtype, shape } = graph.outputs[i]!;
-    return elementsOfBytes(dtype, elementCount(shape as number[]), bytes);
-  });
+  const results = runProgram(program, inputs, undefined, symbolsOf(graph, feeds));
+  return Object.fromEntries(
+    graph.outputs.map(({ name, dtype }, i) => {
+      const { bytes, dims } = results[i]!;
+      return [name, tensor(dtype, dims, elementsOfBytes(dtype, elementCount(dims), bytes))];
+    }),
+  );
+}
+
+/** What the feeds make of the symbols in the inputs' shapes. */
+function symbolsOf(graph: Graph, feeds: Tensors): Map<string, number> {
+  const pairs = graph.inputs.flatMap(({ name, shape }) =>
+    shape.flatMap((dim, axis): [string, number][] =>
+      [...dimSymbols(dim)].map((symbol) => [symbol, feeds[name]!.dims[axis]!]),
+    ),
+  );
+  return new Map(pairs);
 }
 
 /** Inputs are known by their names: those of a graph's tensors and those of its buffers are the same. */

@@ -50,11 +50,25 @@ export function interpretProgram(
   options?: EvaluationOptions,
   symbols: ReadonlyMap<string, number> = new Map(),
 ): Map<string, Uint8Array> {
+  const results = runProgram(program, inputs, options, symbols);
+  return new Map(program.outputs.map(({ name }, i) => [name, results[i]!.bytes]));
+}
+
+/** The same, in the order of the outputs and with their dims. */
+export function runProgram(
+  program: Program,
+  inputs: ReadonlyMap<string, Uint8Array>,
+  options?: EvaluationOptions,
+  symbols: ReadonlyMap<string, number> = new Map(),
+): { bytes: Uint8Array; dims: number[] }[] {
   const run = new ProgramRun(program, options, new Map(symbols));
   run.start(inputs);
   run.steps(program.steps);
   run.checkErrors();
-  return new Map(program.outputs.map((buffer) => [buffer.name, run.bytesOf(buffer).slice()]));
+  return program.outputs.map((buffer, i) => ({
+    bytes: run.bytesOf(buffer).slice(),
+    dims: program.outputShapes[i]!.map((dim) => evaluateDim(dim, run.symbols)),
+  }));
 }
 
 /**

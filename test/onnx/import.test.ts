@@ -195,7 +195,7 @@ describe("what cannot be compiled", () => {
 
   test("a reason found while types are inferred is told without repeating the place", async () => {
     const nodes = [{ op: "Reshape", inputs: ["x", "shape"], outputs: ["y"], name: "view" }];
-    const inputs: ModelSpec["inputs"] = { x: ["float32", [4]], shape: ["int64", [2]] };
+    const inputs: ModelSpec["inputs"] = { x: ["float32", [4]], shape: ["int64", ["n"]] };
     const model = await decode({ inputs, outputs: { y: ["float32"] }, nodes });
     const [found] = checkModel(model, { limits: defaultLimits });
     expect(found?.node).toBe("view");

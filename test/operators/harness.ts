@@ -16,7 +16,7 @@ import {
 } from "../../compiler/ir/tensor.js";
 import { verifyGraph } from "../../compiler/ir/verify.js";
 import { defaultLimits } from "../../compiler/limits.js";
-import { interpretProgram } from "../../compiler/loop/interpret.js";
+import { runProgram } from "../../compiler/loop/interpret.js";
 import { shareKernels } from "../../compiler/loop/share.js";
 import { verifyProgram } from "../../compiler/loop/verify.js";
 import { lowerGraph } from "../../compiler/lowering/lower.js";
@@ -131,11 +131,9 @@ export function interpretGraph(graph: Graph, feeds: ReadonlyMap<string, TensorDa
   const program = shareKernels(lowerGraph(graph, { fusedMultiplyAdd: false }));
   verifyProgram(program);
   const bytes = new Map(graph.inputs.map(({ name }) => [name, tensorBytes(feeds.get(name)!)]));
-  const results = interpretProgram(program, bytes);
-  return graph.outputs.map(({ type }, i) => {
-    const data = results.get(program.outputs[i]!.name)!;
-    const dims = type.shape as number[];
-    return tensor(type.dtype, dims, elementsOfBytes(type.dtype, elementCount(dims), data));
+  return runProgram(program, bytes).map(({ bytes: data, dims }, i) => {
+    const { dtype } = graph.outputs[i]!;
+    return tensor(dtype, dims, elementsOfBytes(dtype, elementCount(dims), data));
   });
 }
 
