@@ -158,6 +158,7 @@ function makeFusion(group: Group, graph: Graph): Node {
       const known = parameters.get(input);
       if (known !== undefined) return known;
       const parameter = new Value(input.name, input.type);
+      parameter.elements = input.elements;
       parameters.set(input, parameter);
       region.inputs.push(parameter);
       fusion.inputs.push(input);
@@ -167,6 +168,7 @@ function makeFusion(group: Group, graph: Graph): Node {
   region.nodes = nodes;
   // The graph goes on using the root's value; the region gets one of its own under the same name.
   const inner = new Value(root.name, root.type);
+  inner.elements = root.elements;
   inner.producer = group.root;
   group.root.outputs = [inner];
   region.outputs = [inner];
