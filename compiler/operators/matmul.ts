@@ -39,8 +39,7 @@ function inferMatmul(context: NodeView) {
   const [a, b] = matrixShapes(x.shape, y.shape);
   const [depth, other] = [a.at(-1)!, b.at(-2)!];
   const [left, right] = [x, y].map((value) => `[${value.shape.map(printDim).join(", ")}]`);
-  if (!equalDims(depth, other) && isStatic(depth) && isStatic(other))
-    context.fail(`${left} x ${right}: inner dims differ`, "E_SHAPE");
+  context.requireEqual(depth, other, `${left} x ${right}: inner dims differ`);
   const batch = broadcastShapes([a.slice(0, -2), b.slice(0, -2)], context);
   const rows = x.rank === 1 ? [] : [a.at(-2)!];
   const columns = y.rank === 1 ? [] : [b.at(-1)!];
