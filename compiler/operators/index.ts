@@ -26,6 +26,9 @@ import { logicalOperators } from "./logical.js";
 import { lossOperators } from "./loss.js";
 import { mathOperators } from "./math.js";
 import { matmulOperators } from "./matmul.js";
+import { treeEnsembleOperators } from "./ml-tree-ensemble.js";
+import { treeOperators } from "./ml-trees.js";
+import { treeKernelOperators } from "./ml-trees-kernel.js";
 import { movementOperators } from "./movement.js";
 import { blockOperators } from "./movement-blocks.js";
 import { padOperators } from "./movement-pad.js";
@@ -97,6 +100,9 @@ const all: readonly Operator[] = [
   ...generatorOperators,
   ...batchNormalizationOperators,
   ...dropoutOperators,
+  ...treeKernelOperators,
+  ...treeOperators,
+  ...treeEnsembleOperators,
 ];
 
 export const qualifiedName = (domain: string, name: string): string =>
