@@ -17,6 +17,7 @@ import { convolutionOperators } from "./convolution.js";
 import { deformOperators } from "./convolution-deform.js";
 import { convolutionTransposeOperators } from "./convolution-transpose.js";
 import { cumulativeOperators } from "./cumulative.js";
+import { determinantOperators } from "./determinant.js";
 import { dropoutOperators } from "./dropout.js";
 import { gemmOperators } from "./gemm.js";
 import { gridOperators } from "./grid-sample.js";
@@ -32,6 +33,7 @@ import { treeKernelOperators } from "./ml-trees-kernel.js";
 import { movementOperators } from "./movement.js";
 import { blockOperators } from "./movement-blocks.js";
 import { padOperators } from "./movement-pad.js";
+import { suppressionOperators } from "./non-max-suppression.js";
 import { batchNormalizationOperators } from "./normalization-batch.js";
 import { meanNormalizationOperators } from "./normalization-expand-mean.js";
 import type { Operator } from "./operator.js";
@@ -46,11 +48,13 @@ import { resizeOperators } from "./resize.js";
 import { antialiasOperators } from "./resize-antialias.js";
 import { upsampleOperators } from "./resize-versions.js";
 import { scatterOperators } from "./scatter.js";
+import { selectionOperators } from "./selection.js";
 import { shapeOperators } from "./shape.js";
 import { sliceOperators } from "./slice.js";
 import { softmaxOperators } from "./softmax.js";
 import { topKOperators } from "./top-k.js";
 import { optimizerOperators } from "./training-optimizers.js";
+import { uniqueOperators } from "./unique.js";
 
 const all: readonly Operator[] = [
   ...meanNormalizationOperators,
@@ -66,6 +70,10 @@ const all: readonly Operator[] = [
   ...reductionOperators,
   ...argExtremumOperators,
   ...topKOperators,
+  ...determinantOperators,
+  ...suppressionOperators,
+  ...uniqueOperators,
+  ...selectionOperators,
   ...scatterOperators,
   ...cumulativeOperators,
   ...poolingOperators,

@@ -1,6 +1,8 @@
 /** Operators that pick elements at places that a tensor of indices names. Negative indices count from the end. */
 
 import { addDims, type Dim, isStatic, multiplyDims } from "../ir/dim.js";
+import { printType } from "../ir/graph.js";
+import { minIndex, op, select, sub } from "../loop/builder.js";
 import { normaliseAxes } from "./axes.js";
 import { checkIndices, indexChecks, loadIndex } from "./indices.js";
 import { injective } from "./injective.js";
@@ -139,4 +141,48 @@ const GatherND = injective({
   },
 });
 
-export const indexingOperators: readonly Operator[] = [Gather, GatherElements, GatherND];
+const reverseAttributes = { batch_axis: attribute.int(1), time_axis: attribute.int(0) } as const;
+
+/** The axis along which sequences run, and the one that counts them. */
+function sequenceAxes(context: NodeView<typeof reverseAttributes>): { time: number; batch: number } {
+  const { batch_axis, time_axis } = context.attributes;
+  const { rank } = context.input(0);
+  const [time] = normaliseAxes([time_axis], rank, context) as [number];
+  const [batch] = normaliseAxes([batch_axis], rank, context) as [number];
+  if (time === batch) context.fail(`batch_axis and time_axis are both ${time}`);
+  return { time, batch };
+}
+
+const ReverseSequence = injective({
+  name: "ReverseSequence",
+  summary: "Turns the first elements of each sequence round, as many as its length says.",
+  inputs: ["input", "sequence_lens"],
+  attributes: reverseAttributes,
+  versions: [10],
+  infer: (context) => {
+    const { dtype, shape } = context.input(0);
+    const lengths = context.input(1);
+    const { batch } = sequenceAxes(context);
+    if (lengths.dtype !== "int64" || lengths.rank !== 1) {
+      context.fail(`sequence_lens is ${printType(lengths.type)}, not a list of int64`);
+    }
+    const [count, given] = [shape[batch]!, lengths.shape[0]!];
+    if (isStatic(count) && isStatic(given) && count !== given) {
+      context.fail(`has ${given} lengths for ${count} sequences`, "E_SHAPE");
+    }
+    return [{ dtype, shape }];
+  },
+  checks: (context) => {
+    const dim = context.input(0).shape[sequenceAxes(context).time]!;
+    return [{ input: 1, what: "sequence length", ranges: [{ least: 0, end: addDims(dim, 1) }] }];
+  },
+  injective: (context, indices) => {
+    const { time, batch } = sequenceAxes(context);
+    const length = op("i64_to_i32", context.load(1, [indices[batch]!]));
+    const index = indices[time]!;
+    const turned = sub(sub(minIndex(length, context.dim(context.input(0).shape[time]!)), 1), index);
+    return context.load(0, indices.with(time, select(op("lt_s", index, length), turned, index)));
+  },
+});
+
+export const indexingOperators: readonly Operator[] = [Gather, GatherElements, GatherND, ReverseSequence];
