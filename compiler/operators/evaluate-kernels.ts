@@ -50,7 +50,7 @@ class KernelEvaluation<S extends AttributeSchema> {
       inputs: buffers.filter(({ kind }) => kind === "input"),
       outputs: this.outputs.map(({ buffer }) => buffer),
       inputShapes: [],
-      outputShapes: [],
+      outputShapes: context.outputs.map(({ dims }) => dims),
       errors: [],
     };
     const feeds = context.inputs.flatMap((input, i): [string, Uint8Array][] =>

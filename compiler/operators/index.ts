@@ -27,6 +27,10 @@ import { logicalOperators } from "./logical.js";
 import { lossOperators } from "./loss.js";
 import { mathOperators } from "./math.js";
 import { matmulOperators } from "./matmul.js";
+import { featureOperators } from "./ml-features.js";
+import { labelOperators } from "./ml-labels.js";
+import { linearOperators } from "./ml-linear.js";
+import { svmOperators } from "./ml-svm.js";
 import { treeEnsembleOperators } from "./ml-tree-ensemble.js";
 import { treeOperators } from "./ml-trees.js";
 import { treeKernelOperators } from "./ml-trees-kernel.js";
@@ -111,6 +115,10 @@ const all: readonly Operator[] = [
   ...treeKernelOperators,
   ...treeOperators,
   ...treeEnsembleOperators,
+  ...featureOperators,
+  ...labelOperators,
+  ...linearOperators,
+  ...svmOperators,
 ];
 
 export const qualifiedName = (domain: string, name: string): string =>
