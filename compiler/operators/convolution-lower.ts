@@ -3,15 +3,7 @@
  * that those do not cover.
  */
 
-import {
-  type Dim,
-  equalDims,
-  floorDivDims,
-  isStatic,
-  multiplyDims,
-  printDim,
-  productOfDims,
-} from "../ir/dim.js";
+import { type Dim, equalDims, floorDivDims, isStatic, multiplyDims, productOfDims } from "../ir/dim.js";
 import { elementCount, type TensorData } from "../ir/tensor.js";
 import {
   type ConvolutionParameters,
@@ -25,6 +17,7 @@ import type { WindowShape } from "../kernels/window.js";
 import { i32Constant } from "../loop/builder.js";
 import { registerTypes } from "../loop/ir.js";
 import type { LoweringContext } from "../lowering/context.js";
+import { extentsName } from "../lowering/names.js";
 import type { Placement } from "../lowering/scope.js";
 import { type ConvolutionAttributes, convolutionWindow } from "./convolution-window.js";
 import type { NodeView } from "./operator.js";
@@ -66,7 +59,7 @@ function nameOf(kind: string, p: ConvolutionParameters): string {
   const stride = p.strides.some((s) => s !== 1) ? `_s${p.strides.join("x")}` : "";
   const groups = p.groups > 1 && kind === "conv" ? `_g${p.groups}` : "";
   const channels = kind === "conv" ? `${p.inChannels}to${p.outChannels}` : `c${p.groups}`;
-  return `${kind}_${p.kernel.join("x")}${stride}${groups}_${channels}_${p.out.map((dim) => (isStatic(dim) ? dim : "n")).join("x")}`;
+  return `${kind}_${p.kernel.join("x")}${stride}${groups}_${channels}_${extentsName(p.out)}`;
 }
 
 export function lowerConvolution(context: LoweringContext<ConvolutionAttributes>): void {
@@ -97,7 +90,7 @@ function lowerDirect(context: LoweringContext<ConvolutionAttributes>): void {
     after: shape.before.map(() => 0),
     inside: true,
   };
-  const name = `conv_direct_${x.dtype}_${w.shape.map(printDim).join("x")}`;
+  const name = `conv_direct_${x.dtype}_${extentsName(w.shape)}`;
   context.kernel({ name, flops: flopsOf(context) }, (s) => {
     directConvolution(s, parameters, border === null ? shape : bordered, {
       input: s.view("x", input, "read"),

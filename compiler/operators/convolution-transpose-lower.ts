@@ -5,7 +5,16 @@
  * not cover is left to plain loops.
  */
 
-import { addDims, type Dim, floorDivDims, isStatic, multiplyDims, printDim } from "../ir/dim.js";
+import {
+  addDims,
+  ceilDivDims,
+  type Dim,
+  floorDivDims,
+  isStatic,
+  maxDims,
+  multiplyDims,
+  subtractDims,
+} from "../ir/dim.js";
 import { elementCount, type TensorData } from "../ir/tensor.js";
 import {
   type ConvolutionParameters,
@@ -17,6 +26,7 @@ import { directTranspose } from "../kernels/convolution-direct.js";
 import { add, constant, i32Constant, mul } from "../loop/builder.js";
 import { f32, registerTypes } from "../loop/ir.js";
 import type { LoweringContext } from "../lowering/context.js";
+import { extentsName } from "../lowering/names.js";
 import type { Border, Placement } from "../lowering/scope.js";
 import {
   type FixedGeometry,
@@ -35,7 +45,7 @@ interface Phase {
   readonly first: number;
   readonly step: number;
   /** Results of this remainder. */
-  readonly count: number;
+  readonly count: Dim;
 }
 
 function phasesOf(g: FixedGeometry, dim: number): Phase[] {
@@ -45,7 +55,8 @@ function phasesOf(g: FixedGeometry, dim: number): Phase[] {
     g.before[dim]!,
     g.out[dim]!,
   ];
-  return Array.from({ length: Math.min(stride, extent) }, (_, remainder): Phase => {
+  const remainders = isStatic(extent) ? Math.min(stride, extent) : stride;
+  return Array.from({ length: remainders }, (_, remainder): Phase => {
     const met = Array.from({ length: g.kernel[dim]! }, (_, tap) => ({
       tap,
       place: remainder + before - tap * dilation,
@@ -58,39 +69,41 @@ function phasesOf(g: FixedGeometry, dim: number): Phase[] {
       taps: met.map(({ tap }) => tap),
       first: met[0]?.place ?? 0,
       step: met.length > 1 ? met[1]!.place - met[0]!.place : 1,
-      count: Math.ceil((extent - remainder) / stride),
+      count: ceilDivDims(addDims(extent, -remainder), stride),
     };
   });
 }
 
-/** Zeros that some phase reads before and after the input; null where phases do not serve. */
-export function transposeBorder(context: NodeView<TransposeAttributes>): Border | null {
-  const g = fixedGeometry(context);
-  if (g === null) return null;
-  const before = [0, 0];
-  const after = [0, 0];
-  g.kernel.forEach((_, dim) => {
-    const extent = context.input(0).shape[dim + 2] as number;
-    const phases = phasesOf(g, dim).filter(({ taps }) => taps.length > 0);
-    const last = (p: Phase): number => p.first + (p.taps.length - 1) * p.step + p.count - 1;
-    before.push(Math.max(0, ...phases.map((p) => -p.first)));
-    after.push(Math.max(0, ...phases.map((p) => last(p) - (extent - 1))));
-  });
-  return { before, after };
+interface PhasePlan {
+  readonly geometry: FixedGeometry;
+  /** Zeros that some phase reads before and after the input. */
+  readonly border: Border;
 }
 
-/** The geometry where phases serve: float32, weights that are constants, and fixed extents. Else null. */
-export function fixedGeometry(context: NodeView<TransposeAttributes>): FixedGeometry | null {
+/** How phases make the result of float32 and weights that are constants; null where they do not serve. */
+export function phasePlan(context: NodeView<TransposeAttributes>): PhasePlan | null {
   const [x, w] = [context.input(0), context.input(1)];
   const g = geometry(context);
-  const fixed = x.dtype === "float32" && w.constant !== null && x.shape.every(isStatic) && isFixedGeometry(g);
-  return fixed ? g : null;
+  if (x.dtype !== "float32" || w.constant === null || !isFixedGeometry(g)) return null;
+  const [before, after] = [[0, 0], [0, 0] as Dim[]];
+  g.kernel.forEach((_, dim) => {
+    const phases = phasesOf(g, dim).filter(({ taps }) => taps.length > 0);
+    // Behind the last element that there is.
+    const passed = phases.map((p): Dim => {
+      const last = addDims(p.count, p.first + (p.taps.length - 1) * p.step - 1);
+      return addDims(subtractDims(last, x.shape[dim + 2]!), 1);
+    });
+    before.push(Math.max(0, ...phases.map((p) => -p.first)));
+    after.push(passed.reduce(maxDims, 0));
+  });
+  if (!after.every(isStatic)) return null;
+  return { geometry: g, border: { before, after } };
 }
 
 export function lowerTranspose(context: LoweringContext<TransposeAttributes>): void {
-  const g = fixedGeometry(context);
-  if (g === null) lowerDirect(context);
-  else lowerPhases(context, g, context.input(1).constant!);
+  const plan = phasePlan(context);
+  if (plan === null) lowerDirect(context);
+  else lowerPhases(context, plan, context.input(1).constant!);
 }
 
 /** Plain loops, for every element type and extents of all kinds. */
@@ -104,7 +117,7 @@ function lowerDirect(context: LoweringContext<TransposeAttributes>): void {
     inChannels: floorDivDims(w.shape[0]!, group),
     outChannels: w.shape[1]!,
   };
-  const name = `deconv_direct_${x.dtype}_${w.shape.map(printDim).join("x")}`;
+  const name = `deconv_direct_${x.dtype}_${extentsName(w.shape)}`;
   context.kernel({ name, flops: transposeFlops(context) }, (s) => {
     const window = { ...geometry(context), shape: x.shape };
     directTranspose(s, parameters, window, {
@@ -124,10 +137,9 @@ export function transposeFlops(context: NodeView<TransposeAttributes>): number {
 
 function lowerPhases(
   context: LoweringContext<TransposeAttributes>,
-  g: FixedGeometry,
+  { geometry: g, border }: PhasePlan,
   weights: TensorData,
 ): void {
-  const border = transposeBorder(context)!;
   const input = context.withBorder(0, border);
   const choose = (chosen: readonly Phase[]): void => {
     if (chosen.length < g.kernel.length) {
@@ -160,7 +172,7 @@ function parametersOf(
   const [channels, outPerGroup] = [context.input(1).shape[0] as number, context.input(1).shape[1] as number];
   const { group } = context.attributes;
   return {
-    batch: context.input(0).shape[0] as number,
+    batch: context.input(0).shape[0]!,
     groups: group,
     inChannels: channels / group,
     outChannels: outPerGroup,
@@ -180,7 +192,7 @@ function lowerPhase(
 ): void {
   const p = parametersOf(context, phases);
   const key = `${p.groups}.${phases.map(({ taps }) => taps.join("-")).join("x")}`;
-  const name = `deconv_${p.kernel.join("x")}_s${g.strides.join("x")}_${p.inChannels}to${p.outChannels}_${p.out.join("x")}`;
+  const name = `deconv_${p.kernel.join("x")}_s${g.strides.join("x")}_${p.inChannels}to${p.outChannels}_${extentsName(p.out)}`;
   context.kernel({ name, flops: convolutionFlops(p) }, (s) => {
     const packed = context.packed(weights, `deconv.${key}`, () => packTaps(p, weightOf(p, phases, weights)));
     convolution(s, p, {
@@ -223,17 +235,19 @@ function lowerEmpty(
   g: FixedGeometry,
   phases: readonly Phase[],
 ): void {
-  const [batch, channels] = context.node.outputs[0]!.shape as [number, number];
+  const [batch, channels] = context.node.outputs[0]!.shape as [Dim, Dim];
   context.kernel({ name: "deconv_empty", flops: 0 }, (s) => {
-    s.for("n", 0, batch, (n) => {
+    s.for("n", 0, s.dim(batch), (n) => {
       const nest = (at: readonly ReturnType<typeof add>[]): void => {
         const phase = phases[at.length];
         if (phase === undefined) {
-          s.for("c", 0, channels, (c) => s.result(constant(f32, 0), [n, c, ...at]));
+          s.for("c", 0, s.dim(channels), (c) => s.result(constant(f32, 0), [n, c, ...at]));
           return;
         }
         const stride = g.strides[at.length]!;
-        s.for("o", 0, phase.count, (o) => nest([...at, add(mul(o, stride), i32Constant(phase.remainder))]));
+        s.for("o", 0, s.dim(phase.count), (o) =>
+          nest([...at, add(mul(o, stride), i32Constant(phase.remainder))]),
+        );
       };
       nest([]);
     });

@@ -31,15 +31,14 @@ export interface Geometry {
   readonly out: readonly Dim[];
 }
 
-/** A geometry of numbers only. */
+/** A geometry whose kernel and padding are numbers. */
 export interface FixedGeometry extends Geometry {
   readonly kernel: readonly number[];
   readonly before: readonly number[];
-  readonly out: readonly number[];
 }
 
 export const isFixedGeometry = (g: Geometry): g is FixedGeometry =>
-  [...g.kernel, ...g.before, ...g.out].every(isStatic);
+  [...g.kernel, ...g.before].every(isStatic);
 
 /** Extents of the result and the padding at its start, as the specification of ConvTranspose computes them. */
 export function geometry(context: NodeView<TransposeAttributes>): Geometry {

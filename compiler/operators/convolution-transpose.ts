@@ -1,12 +1,7 @@
 /** Transposed convolutions. */
 
 import { elementCount, forEachIndex, type TensorData } from "../ir/tensor.js";
-import {
-  fixedGeometry,
-  lowerTranspose,
-  transposeBorder,
-  transposeFlops,
-} from "./convolution-transpose-lower.js";
+import { lowerTranspose, phasePlan, transposeFlops } from "./convolution-transpose-lower.js";
 import {
   type FixedGeometry,
   geometry,
@@ -49,10 +44,10 @@ const ConvTranspose = defineOperator({
   infer: inferTranspose,
   flops: transposeFlops,
   layout: (context) => {
-    const order = fixedGeometry(context) === null ? "row-major" : "channels-last";
+    const order = phasePlan(context) === null ? "row-major" : "channels-last";
     return { inputs: [order, "row-major"], output: order };
   },
-  border: transposeBorder,
+  border: (context) => phasePlan(context)?.border ?? null,
   epilogue: true,
   lower: lowerTranspose,
   evaluate,

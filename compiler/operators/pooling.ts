@@ -1,6 +1,5 @@
 /** Pools: windows whose elements are combined channel by channel. */
 
-import { printDim } from "../ir/dim.js";
 import type { DType } from "../ir/dtype.js";
 import type { TensorType } from "../ir/graph.js";
 import { elementCount, type TensorData } from "../ir/tensor.js";
@@ -11,6 +10,7 @@ import { add, mul, op } from "../loop/builder.js";
 import { type Expr, registerTypes } from "../loop/ir.js";
 import type { LoweringContext } from "../lowering/context.js";
 import { memoryOrder } from "../lowering/loops.js";
+import { extentsName } from "../lowering/names.js";
 import { presentAttributes } from "./builder.js";
 import { integerRange, isFloat } from "./integer.js";
 import { encodeElements } from "./numbers.js";
@@ -57,8 +57,7 @@ const windowShape = (context: PoolView): WindowShape => ({
 
 function kernelName(context: PoolView, kind: string): string {
   const { kernel, strides } = poolWindow(context);
-  const [, channels, ...out] = context.node.outputs[0]!.shape.map(printDim);
-  return `${kind}_${kernel.join("x")}_s${strides.join("x")}_${channels}x${out.join("x")}`;
+  return `${kind}_${kernel.join("x")}_s${strides.join("x")}_${extentsName(context.node.outputs[0]!.shape.slice(1))}`;
 }
 
 interface PoolDeclaration<S extends PoolAttributes>

@@ -40,6 +40,28 @@ describe("convolutions", () => {
       attributes: { pads: [1, 1, 0, 2], strides: [2, 1] },
     }));
 
+  for (const width of [1, 2, 5, 6, 13]) {
+    test(`depthwise and 1x1, ${width} wide`, async () => {
+      const dims = [["N", 20, "H", "W"]];
+      const fed = [[1, 20, 3, width]];
+      const attributes = { pads: [1, 1, 1, 1], group: 20 };
+      await check({ op: "Conv", dims, fed, weights: [20, 1, 3, 3], attributes });
+      await check({ op: "Conv", dims, fed, weights: [13, 20, 1, 1] });
+    });
+  }
+
+  test("over one dim and over three, with groups", async () => {
+    const attributes = { group: 2, strides: [2], dilations: [2], pads: [2, 1] };
+    await check({ op: "Conv", dims: [["N", 6, "L"]], fed: [[2, 6, 11]], weights: [10, 3, 3], attributes });
+    await check({
+      op: "Conv",
+      dims: [["N", 3, "D", "H", "W"]],
+      fed: [[1, 3, 4, 3, 7]],
+      weights: [9, 3, 2, 3, 3],
+      attributes: { pads: [0, 1, 1, 1, 1, 1] },
+    });
+  });
+
   test("whose padding depends on the size", () =>
     check({
       op: "Conv",
@@ -60,6 +82,24 @@ describe("convolutions", () => {
       attributes: { group: 2, pads: [1, 0, 1, 1], dilations: [1, 2] },
     }));
 
+  test("transposed, padding by the size", () =>
+    check({
+      op: "ConvTranspose",
+      dims: [["N", 4, "H", "W"]],
+      fed: [[1, 4, 3, 5]],
+      weights: [4, 3, 3, 3],
+      attributes: { strides: [2, 2], auto_pad: "SAME_UPPER" },
+    }));
+
+  test("transposed, with places that no tap meets", () =>
+    check({
+      op: "ConvTranspose",
+      dims: [["N", 4, "H", "W"]],
+      fed: [[2, 4, 3, 5]],
+      weights: [4, 9, 1, 2],
+      attributes: { strides: [2, 3] },
+    }));
+
   test("transposed", () =>
     check({
       op: "ConvTranspose",
@@ -68,6 +108,34 @@ describe("convolutions", () => {
       weights: [4, 3, 3, 2],
       attributes: { strides: [2, 3], pads: [1, 0, 0, 1], group: 2, output_padding: [1, 0] },
     }));
+});
+
+test("convolutions with what is fused to them", async () => {
+  const model = buildModel({
+    opset: 17,
+    inputs: { x: ["float32", ["N", 8, "H", "W"]] },
+    initializers: {
+      a: randomTensor(1, [8, 8, 3, 3]),
+      b: randomTensor(2, [8]),
+      c: randomTensor(3, [8, 8, 1, 1]),
+    },
+    outputs: { y: ["float32"] },
+    nodes: [
+      { op: "Conv", inputs: ["x", "a", "b"], outputs: ["p"], attributes: { pads: [1, 1, 1, 1] } },
+      { op: "Relu", inputs: ["p"], outputs: ["q"] },
+      { op: "Conv", inputs: ["q", "c"], outputs: ["r"] },
+      { op: "Add", inputs: ["r", "x"], outputs: ["s"] },
+      { op: "MaxPool", inputs: ["s"], outputs: ["y"], attributes: { kernel_shape: [2, 2] } },
+    ],
+  });
+  for (const dims of [
+    [1, 8, 2, 2],
+    [2, 8, 5, 13],
+  ]) {
+    const feeds = { x: randomTensor(5, dims) };
+    const tolerance = { absolute: 2e-5, relative: 2e-5 };
+    expectTensors(await runCompiled(model, feeds), await runOnnxruntime(model, feeds), tolerance, `${dims}`);
+  }
 });
 
 describe("pools", () => {
