@@ -6,7 +6,7 @@
 import { KilnError } from "../diagnostics.js";
 import { byteLengthOf, type TensorType } from "../ir/graph.js";
 import { elementCount, elementsOfBytes, type TensorData, tensor, tensorBytes } from "../ir/tensor.js";
-import { interpretProgram } from "../loop/interpret.js";
+import { runProgram } from "../loop/interpret.js";
 import type { Buffer, Expr } from "../loop/ir.js";
 import type { Call, ProgramBuffer } from "../loop/program.js";
 import {
@@ -56,10 +56,10 @@ class KernelEvaluation<S extends AttributeSchema> {
     const feeds = context.inputs.flatMap((input, i): [string, Uint8Array][] =>
       input === null ? [] : [[`x${i}`, tensorBytes(input)]],
     );
-    const results = interpretProgram(program, new Map(feeds));
-    return context.outputs.map(({ dtype, dims }, i) =>
-      tensor(dtype, dims, elementsOfBytes(dtype, elementCount(dims), results.get(`y${i}`)!)),
-    );
+    return runProgram(program, new Map(feeds)).map(({ bytes, dims }, i) => {
+      const { dtype } = context.outputs[i]!;
+      return tensor(dtype, dims, elementsOfBytes(dtype, elementCount(dims), bytes));
+    });
   }
 
   private loweringContext(): LoweringContext<S> {

@@ -17,8 +17,8 @@ const indexTypes: readonly DType[] = ["int32", "int64"];
 export function checkIndices(context: NodeView, input: number, dims: readonly Dim[]): void {
   const indices = context.input(input);
   if (!indexTypes.includes(indices.dtype)) context.fail(`does not take indices of ${indices.dtype}`);
-  const isEmpty = indices.shape.includes(0);
-  if (!isEmpty && dims.includes(0)) context.fail("has indices for a dim of no elements", "E_SHAPE");
+  const hasSome = indices.shape.every((dim) => isStatic(dim) && dim > 0);
+  if (hasSome && dims.includes(0)) context.fail("has indices for a dim of no elements", "E_SHAPE");
   if (indices.constant === null) return;
   const outside = Array.from(decodeElements(indices.constant), (index, i): [number, Dim] => [
     index,

@@ -4,6 +4,7 @@
  */
 
 import { expect } from "vitest";
+import { dimSymbols } from "../../compiler/ir/dim.js";
 import type { DType } from "../../compiler/ir/dtype.js";
 import type { Graph } from "../../compiler/ir/graph.js";
 import {
@@ -51,6 +52,8 @@ export interface NodeCase {
   readonly inputs: readonly Given[];
   /** Inputs that must be constants of the model where it is lowered. */
   readonly constant?: readonly number[];
+  /** Inputs whose dims are not known where it is lowered. */
+  readonly open?: readonly number[];
   readonly outputs?: number;
   /** Element type of the outputs, or of each, float32 unless it is given; only the rival asks for it. */
   readonly result?: DType | readonly DType[];
@@ -66,6 +69,7 @@ export function modelBytes(
   const present = tensors.flatMap((value, i) => (value === null ? [] : [{ value, i }]));
   const feeds = present.filter(({ i }) => !isConstant(i));
   const outputs = Array.from({ length: node.outputs ?? 1 }, (_, i) => `y${i}`);
+  const dimsOf = ({ dims }: TensorData, i: number) => (node.open?.includes(i) ? dims.map(() => null) : dims);
   const spec: NodeSpec = {
     op: node.op,
     inputs: tensors.map((_, i) => name(i)),
@@ -75,7 +79,7 @@ export function modelBytes(
   };
   const bytes = buildModel({
     opset: node.domain === undefined ? (node.opset ?? 21) : { "": 21, [node.domain]: node.opset ?? 1 },
-    inputs: Object.fromEntries(feeds.map(({ value, i }) => [name(i), [value.dtype, value.dims]])),
+    inputs: Object.fromEntries(feeds.map(({ value, i }) => [name(i), [value.dtype, dimsOf(value, i)]])),
     initializers: Object.fromEntries(
       present.filter(({ i }) => isConstant(i)).map(({ value, i }) => [name(i), value]),
     ),
@@ -131,10 +135,21 @@ export function interpretGraph(graph: Graph, feeds: ReadonlyMap<string, TensorDa
   const program = shareKernels(lowerGraph(graph, { fusedMultiplyAdd: false }));
   verifyProgram(program);
   const bytes = new Map(graph.inputs.map(({ name }) => [name, tensorBytes(feeds.get(name)!)]));
-  return runProgram(program, bytes).map(({ bytes: data, dims }, i) => {
+  return runProgram(program, bytes, undefined, symbolsOf(graph, feeds)).map(({ bytes: data, dims }, i) => {
     const { dtype } = graph.outputs[i]!;
     return tensor(dtype, dims, elementsOfBytes(dtype, elementCount(dims), data));
   });
+}
+
+/** What the dims of the inputs say of symbols. */
+function symbolsOf(graph: Graph, feeds: ReadonlyMap<string, TensorData>): Map<string, number> {
+  const symbols = new Map<string, number>();
+  for (const { name, shape } of graph.inputs) {
+    shape.forEach((dim, axis) => {
+      for (const symbol of dimSymbols(dim)) symbols.set(symbol, feeds.get(name)!.dims[axis]!);
+    });
+  }
+  return symbols;
 }
 
 export interface Tolerance {

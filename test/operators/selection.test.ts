@@ -1,49 +1,39 @@
-/** Operators whose results have as many elements as the data say, on constants: NonZero, Compress, Unique, boxes. */
+/** Operators whose results have as many elements as the data say: NonZero, Compress, Unique, boxes. */
 
 import { describe, expect, test } from "vitest";
 import { type DType, dtypes } from "../../compiler/ir/dtype.js";
-import type { TensorData } from "../../compiler/ir/tensor.js";
-import { evaluate, expectTensor, type Given, ints, type NodeCase, of } from "./harness.js";
+import { evaluate, expectResults, type Given, ints, of } from "./harness.js";
 import { bools, matrix, scalar } from "./rows.js";
 
 const all = Object.keys(dtypes) as DType[];
 
-async function expectConstants(node: NodeCase, expected: readonly TensorData[]): Promise<void> {
-  const results = await evaluate({ ...node, outputs: expected.length });
-  expected.forEach((one, i) => {
-    expectTensor(results[i]!, one);
-  });
-}
-
 describe("NonZero", () => {
   test.each(all)("of %s", (dtype) =>
-    expectConstants({ op: "NonZero", inputs: [of(dtype, [2, 3], [0, 1, 0, 1, 1, 0])] }, [
+    expectResults({ op: "NonZero", inputs: [of(dtype, [2, 3], [0, 1, 0, 1, 1, 0])] }, [
       of("int64", [2, 3], [0, 1, 1, 1, 0, 1]),
     ]),
   );
   test("of NaN and zeros of both signs", () =>
-    expectConstants({ op: "NonZero", inputs: [[Number.NaN, -0, 0, -1]] }, [of("int64", [1, 2], [0, 3])]));
+    expectResults({ op: "NonZero", inputs: [[Number.NaN, -0, 0, -1]] }, [of("int64", [1, 2], [0, 3])]));
   test("of scalars and of nothing", async () => {
-    await expectConstants({ op: "NonZero", inputs: [5] }, [of("int64", [0, 1], [])]);
-    await expectConstants({ op: "NonZero", inputs: [of("float32", [2, 0], [])] }, [of("int64", [2, 0], [])]);
-    await expectConstants({ op: "NonZero", inputs: [[0, 0]] }, [of("int64", [1, 0], [])]);
+    await expectResults({ op: "NonZero", inputs: [5] }, [of("int64", [0, 1], [])]);
+    await expectResults({ op: "NonZero", inputs: [of("float32", [2, 0], [])] }, [of("int64", [2, 0], [])]);
+    await expectResults({ op: "NonZero", inputs: [[0, 0]] }, [of("int64", [1, 0], [])]);
   });
 });
 
 describe("Compress", () => {
   test("parts along an axis", async () => {
     const node = { op: "Compress", inputs: [matrix, bools(0, 1, 1)] };
-    await expectConstants({ ...node, attributes: { axis: 1 } }, [of("float32", [2, 2], [2, 3, 5, 6])]);
-    await expectConstants({ ...node, attributes: { axis: -1 }, opset: 9 }, [
+    await expectResults({ ...node, attributes: { axis: 1 } }, [of("float32", [2, 2], [2, 3, 5, 6])]);
+    await expectResults({ ...node, attributes: { axis: -1 }, opset: 9 }, [
       of("float32", [2, 2], [2, 3, 5, 6]),
     ]);
   });
   test("elements", () =>
-    expectConstants({ op: "Compress", inputs: [matrix, bools(0, 1, 0, 0, 1)] }, [
-      of("float32", [2], [2, 5]),
-    ]));
+    expectResults({ op: "Compress", inputs: [matrix, bools(0, 1, 0, 0, 1)] }, [of("float32", [2], [2, 5])]));
   test("none", () =>
-    expectConstants({ op: "Compress", inputs: [matrix, bools(0)], attributes: { axis: 0 } }, [
+    expectResults({ op: "Compress", inputs: [matrix, bools(0)], attributes: { axis: 0 } }, [
       of("float32", [0, 3], []),
     ]));
   test("a condition that is none", () =>
@@ -51,8 +41,8 @@ describe("Compress", () => {
 });
 
 describe("Unique", () => {
-  test.each(all.filter((dtype) => dtype !== "bool"))("of %s", (dtype) =>
-    expectConstants({ op: "Unique", inputs: [of(dtype, [2, 3], [3, 1, 3, 2, 1, 3])] }, [
+  test.each(all.filter((dtype) => dtype !== "bool" && dtype !== "int2"))("of %s", (dtype) =>
+    expectResults({ op: "Unique", inputs: [of(dtype, [2, 3], [3, 1, 3, 2, 1, 3])] }, [
       of(dtype, [3], [1, 2, 3]),
       ints(1, 3, 0),
       ints(2, 0, 2, 1, 0, 2),
@@ -61,7 +51,7 @@ describe("Unique", () => {
   );
 
   test("in the order of the data", () =>
-    expectConstants({ op: "Unique", inputs: [[3, 1, 3, 2, 1, 3]], attributes: { sorted: 0 } }, [
+    expectResults({ op: "Unique", inputs: [[3, 1, 3, 2, 1, 3]], attributes: { sorted: 0 } }, [
       of("float32", [3], [3, 1, 2]),
       ints(0, 1, 3),
       ints(0, 1, 0, 2, 1, 0),
@@ -69,7 +59,7 @@ describe("Unique", () => {
     ]));
 
   test("of zeros of both signs and NaN", () =>
-    expectConstants({ op: "Unique", inputs: [[Number.NaN, 0, -1, -0, Number.NaN]] }, [
+    expectResults({ op: "Unique", inputs: [[Number.NaN, 0, -1, -0, Number.NaN]] }, [
       of("float32", [3], [-1, 0, Number.NaN]),
       ints(2, 1, 0),
       ints(2, 1, 0, 1, 2),
@@ -78,38 +68,38 @@ describe("Unique", () => {
 
   const rows = of("int32", [4, 2], [2, 1, 1, 9, 2, 1, 1, 3]);
   test("rows by their first elements that differ", () =>
-    expectConstants({ op: "Unique", inputs: [rows], attributes: { axis: 0 } }, [
+    expectResults({ op: "Unique", inputs: [rows], attributes: { axis: 0 } }, [
       of("int32", [3, 2], [1, 3, 1, 9, 2, 1]),
       ints(3, 1, 0),
       ints(2, 1, 2, 0),
       ints(1, 1, 2),
     ]));
   test("rows in the order of the data", () =>
-    expectConstants({ op: "Unique", inputs: [rows], attributes: { axis: -2, sorted: 0 } }, [
+    expectResults({ op: "Unique", inputs: [rows], attributes: { axis: -2, sorted: 0 } }, [
       of("int32", [3, 2], [2, 1, 1, 9, 1, 3]),
       ints(0, 1, 3),
       ints(0, 1, 0, 2),
       ints(2, 1, 1),
     ]));
   test("columns", () =>
-    expectConstants(
+    expectResults(
       { op: "Unique", inputs: [of("uint8", [2, 3], [200, 0, 200, 1, 5, 1])], attributes: { axis: 1 } },
       [of("uint8", [2, 2], [0, 200, 5, 1]), ints(1, 0), ints(1, 0, 1), ints(1, 2)],
     ));
   test("of nothing, and of parts without elements", async () => {
-    await expectConstants({ op: "Unique", inputs: [of("float32", [0], [])] }, [
+    await expectResults({ op: "Unique", inputs: [of("float32", [0], [])] }, [
       of("float32", [0], []),
       ints(),
       ints(),
       ints(),
     ]);
     const empty = { op: "Unique", inputs: [of("float32", [3, 0], [])], attributes: { axis: 0 } };
-    await expectConstants(empty, [of("float32", [1, 0], []), ints(0), ints(0, 0, 0), ints(3)]);
+    await expectResults(empty, [of("float32", [1, 0], []), ints(0), ints(0, 0, 0), ints(3)]);
   });
   test("of many", () => {
     const values = Array.from({ length: 100 }, (_, i) => (i * 37) % 10);
     const first = Array.from({ length: 10 }, (_, value) => values.indexOf(value));
-    return expectConstants({ op: "Unique", inputs: [values] }, [
+    return expectResults({ op: "Unique", inputs: [values] }, [
       of(
         "float32",
         [10],
@@ -127,7 +117,7 @@ describe("NonMaxSuppression", () => {
   const scores = of("float32", [1, 2, 4], [0.9, 0.75, 0.95, 0.5, 0.3, 0.2, 0.1, 0.8]);
   const most = scalar("int64", 3);
   const boxesOf = (inputs: readonly Given[], expected: number[], attributes = {}) =>
-    expectConstants({ op: "NonMaxSuppression", inputs, attributes }, [
+    expectResults({ op: "NonMaxSuppression", inputs, attributes }, [
       of("int64", [expected.length / 3, 3], expected),
     ]);
 
