@@ -21,6 +21,15 @@ import type { OnnxModel } from "./onnx/model.js";
 import { findOperator } from "./operators/index.js";
 import { type CompileOptions, type PassEvent, withDefaultLimits } from "./options.js";
 
+/** Runs the pass on the graph and on the regions of its branches and loops. */
+export function runOnGraph(pass: GraphPass, graph: Graph, context: PassContext): void {
+  pass.run(graph, context);
+  for (const node of graph.nodes) {
+    if (node.operator === "kiln.Fusion") continue;
+    for (const region of node.regions) runOnGraph(pass, region, context);
+  }
+}
+
 /** Runs passes one after another and tells what each did. */
 export class Pipeline {
   readonly timings: { name: string; ms: number; nodes: number }[] = [];
@@ -73,7 +82,7 @@ export class Pipeline {
   private runGraphPass(pass: GraphPass, graph: Graph, context: PassContext): void {
     const before = this.options.onPass === undefined ? "" : printGraph(graph);
     const started = this.begin(pass.name);
-    pass.run(graph, context);
+    runOnGraph(pass, graph, context);
     this.finish(pass.name, started, graph.nodes.length, before, () => printGraph(graph));
     if (this.options.verify) this.verify(graph, pass.name);
   }

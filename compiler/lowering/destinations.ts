@@ -12,6 +12,7 @@ import { type Lowering, operatorOf } from "./lower.js";
 import type { Placement } from "./scope.js";
 import { dense, partOf } from "./strided.js";
 
+/** @param outputs buffers of the graph's outputs, none for a region */
 export function planDestinations(
   graph: Graph,
   lowering: Lowering,
@@ -19,6 +20,7 @@ export function planDestinations(
 ): Map<Value, Placement> {
   const destinations = new Map<Value, Placement>();
   graph.outputs.forEach((value, i) => {
+    if (outputs[i] === undefined) return;
     if (makesItsMemory(value) && !destinations.has(value) && isRowMajor(value.type)) {
       destinations.set(value, { buffer: outputs[i]!, strided: dense(value.shape) });
     }

@@ -18,6 +18,7 @@ import { findOperator } from "../operators/index.js";
 import type { Operator } from "../operators/operator.js";
 import { viewNode } from "../operators/operator.js";
 import { lowerAnchor } from "./anchor.js";
+import { lowerBranch, lowerLoop } from "./control.js";
 import { planDestinations } from "./destinations.js";
 import { constraintsOf, isShapeOnly, lowerElements, storeDims } from "./dims.js";
 import { lowerElementwise, lowerGroup } from "./elementwise.js";
@@ -37,12 +38,13 @@ export const operatorOf = (node: Node): Operator => {
 /** State of one lowering; the parts that make kernels (`elementwise`, `anchor`) work on it. */
 export class Lowering {
   readonly buffers: ProgramBuffer[] = [];
-  readonly steps: Step[] = [];
+  /** Those of the graph, or of the branch or loop at hand. */
+  steps: Step[] = [];
   private readonly placements = new Map<Value, Placement>();
   private readonly packedConstants = new Map<TensorData, Map<string, Placement>>();
   private error: ProgramBuffer | undefined;
   /** What has been checked already. */
-  private readonly required = new Set<string>();
+  private required = new Set<string>();
   private destinations: ReadonlyMap<Value, Placement> = new Map();
   private readonly bufferNames = new Map<string, number>();
   private readonly filledBorders = new Set<ProgramBuffer>();
@@ -72,6 +74,24 @@ export class Lowering {
       outputShapes: graph.outputs.map(({ shape }) => shape),
       errors: [],
     };
+  }
+
+  /** The steps that `body` adds, as a list of their own. */
+  nested(body: () => void): Step[] {
+    const { steps, required } = this;
+    this.steps = [];
+    this.required = new Set(required);
+    body();
+    const inner = this.steps;
+    this.steps = steps;
+    this.required = required;
+    return inner;
+  }
+
+  /** Lowers the nodes of a region whose inputs have their places. */
+  lowerRegion(region: Graph): void {
+    this.destinations = new Map([...this.destinations, ...planDestinations(region, this, [])]);
+    for (const node of region.nodes) this.lowerNode(node);
   }
 
   /** Where a value lies; constants get a buffer when they are first asked for. */
@@ -160,6 +180,11 @@ export class Lowering {
     this.requireConstraints(node);
     if (node.operator === "kiln.Elements") {
       lowerElements(this, node);
+      return;
+    }
+    if (node.operator === "kiln.Branch" || node.operator === "kiln.Loop") {
+      const lower = node.operator === "kiln.Branch" ? lowerBranch : lowerLoop;
+      lower(this, node);
       return;
     }
     if (this.lowerAsView(node)) return;

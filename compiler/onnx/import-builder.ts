@@ -27,7 +27,8 @@ const SMALL = 4096;
 export class ImportBuilder extends GraphBuilder {
   protected override readonly makesSymbols = true;
   private readonly names: NameTable;
-  private remainingBytes: number;
+  /** Bytes that folding may still make. */
+  private budget: { bytes: number };
   /** Values made since `begin`, which may still be given another name. */
   private fresh = new Set<Value>();
 
@@ -38,7 +39,14 @@ export class ImportBuilder extends GraphBuilder {
   ) {
     super(graph, findOperator, undefined, (hint) => names.derive(hint));
     this.names = names;
-    this.remainingBytes = limits.foldedBytes;
+    this.budget = { bytes: limits.foldedBytes };
+  }
+
+  /** A builder for a region of this graph's nodes: names and limits are shared. */
+  forRegion(graph: Graph): ImportBuilder {
+    const builder = new ImportBuilder(graph, this.names, this.limits);
+    builder.budget = this.budget;
+    return builder;
   }
 
   /** Nodes made from here on come from this ONNX node. */
@@ -50,6 +58,14 @@ export class ImportBuilder extends GraphBuilder {
   /** Gives a value made since `begin` the name that the model has for it. */
   adopt(value: Value, name: string): void {
     if (this.fresh.delete(value)) value.name = this.names.claim(name);
+  }
+
+  /** Takes up a node of control flow, which the importer has made with its types. */
+  addControl(node: Node): Value[] {
+    this.checkSizes(node);
+    this.graph.nodes.push(node);
+    for (const value of node.outputs) this.fresh.add(value);
+    return node.outputs;
   }
 
   /** See `GraphBuilder.importedNode`; here for the importer's upgrades. */
@@ -94,8 +110,8 @@ export class ImportBuilder extends GraphBuilder {
     const known = node.outputs.length === 1 ? knownElements(node.outputs[0]!) : null;
     if (known !== null) return [known];
     if (!node.outputs.every(isShapeLike)) return null;
-    const results = evaluateNode(operator, node, this.remainingBytes);
-    if (results !== null) this.remainingBytes -= results.reduce((sum, { data }) => sum + data.byteLength, 0);
+    const results = evaluateNode(operator, node, this.budget.bytes);
+    if (results !== null) this.budget.bytes -= results.reduce((sum, { data }) => sum + data.byteLength, 0);
     return results;
   }
 }

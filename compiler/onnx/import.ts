@@ -14,6 +14,7 @@ import { findOperator, qualifiedName } from "../operators/index.js";
 import type { Operator, OperatorVersion } from "../operators/operator.js";
 import { convertAttributes } from "./import-attributes.js";
 import { ImportBuilder, NameTable } from "./import-builder.js";
+import { type Body, importBranch, importLoop, importScan, type RegionImporter } from "./import-control.js";
 import { type InputSizes, inputTypes } from "./import-inputs.js";
 import type { OnnxGraph, OnnxModel, OnnxNode, OnnxTensor } from "./model.js";
 import { constantValue, numeric } from "./tensor.js";
@@ -71,9 +72,10 @@ class Scope {
 
 class Importer {
   readonly unsupported: UnsupportedNode[] = [];
+  readonly names: NameTable;
+  /** Of the graph or region at hand. */
+  builder: ImportBuilder;
   private readonly graph: Graph;
-  private readonly names: NameTable;
-  private readonly builder: ImportBuilder;
 
   constructor(
     private readonly model: OnnxModel,
@@ -113,7 +115,7 @@ class Importer {
     });
   }
 
-  private importNodes(source: OnnxGraph, scope: Scope): void {
+  importNodes(source: OnnxGraph, scope: Scope): void {
     for (const [name, tensor] of source.initializers) scope.set(name, this.constant(name, tensor));
     for (const node of source.nodes) this.importNode(node, scope);
   }
@@ -142,8 +144,8 @@ class Importer {
       const value = this.constant(node.outputs[0]!, constantValue(node));
       return value instanceof Value ? [value] : unsupported(value.reason!);
     }
-    const isBranch = node.domain === "" && node.opType === "If";
-    const found = isBranch ? null : findVersion(node);
+    const isControl = node.domain === "" && ["If", "Loop", "Scan"].includes(node.opType);
+    const found = isControl ? null : findVersion(node);
     const inputs: (Value | null)[] = [];
     for (const name of node.inputs) {
       const value = name === "" ? null : scope.get(name);
@@ -152,7 +154,7 @@ class Importer {
       if (value instanceof Unknown) unsupported(value.reason!);
       inputs.push(value);
     }
-    if (found === null) return this.inlineBranch(node, inputs, scope);
+    if (found === null) return this.control(node, inputs, scope);
     checkInputs(node, inputs, found);
     return this.append(node, inputs, found);
   }
@@ -169,17 +171,32 @@ class Importer {
       const schema = { attributes: version.attributes ?? operator.attributes };
       results = version.upgrade(builder, inputs, builder.describe(schema, name, attributes, outputs));
     }
-    if (results.length < outputs) throw modelError(node, `has no output ${results.length}`);
+    return this.adopt(node, results);
+  }
+
+  private control(node: OnnxNode, inputs: (Value | null)[], scope: Scope): Value[] | Unknown {
+    this.builder.begin(node.name, node.outputs.find((output) => output !== "") ?? node.name);
+    const regions = new Regions(this, scope);
+    if (node.opType === "Loop") return this.adopt(node, importLoop(regions, node, inputs));
+    if (node.opType === "Scan") return this.adopt(node, importScan(regions, node, inputs));
+    const condition = inputs[0] ?? unsupported("its condition is missing");
+    const known = condition.constant?.data[0];
+    if (known !== undefined) return this.inlineBranch(node, Boolean(known), scope);
+    const single =
+      condition.rank === 0 ? condition : this.builder.op("Reshape", [condition, this.builder.ints([])]);
+    return this.adopt(node, importBranch(regions, node, single));
+  }
+
+  private adopt(node: OnnxNode, results: Value[]): Value[] {
+    if (results.length < node.outputs.length) throw modelError(node, `has no output ${results.length}`);
     node.outputs.forEach((output, i) => {
-      if (output !== "") builder.adopt(results[i]!, output);
+      if (output !== "") this.builder.adopt(results[i]!, output);
     });
     return results;
   }
 
   /** An `If` whose condition is known: the nodes of the branch taken, in its place. */
-  private inlineBranch(node: OnnxNode, inputs: (Value | null)[], scope: Scope): Value[] | Unknown {
-    const condition = inputs[0]?.constant?.data[0];
-    if (condition === undefined) unsupported("its condition is not known at compile time");
+  private inlineBranch(node: OnnxNode, condition: boolean, scope: Scope): Value[] | Unknown {
     const name = condition ? "then_branch" : "else_branch";
     const branch = node.attributes.get(name);
     if (branch?.kind !== "graph") throw modelError(node, `attribute ${name} is not a graph`);
@@ -216,6 +233,84 @@ class Importer {
   }
 }
 
+/** The names around a region: what the region uses of them becomes one of its inputs. */
+class RegionScope extends Scope {
+  readonly captured = new Map<Value, Value>();
+
+  constructor(
+    private readonly around: Scope,
+    private readonly names: NameTable,
+  ) {
+    super();
+  }
+
+  override get(name: string): Value | Unknown | undefined {
+    const own = super.get(name);
+    if (own !== undefined) return own;
+    const value = this.around.get(name);
+    return value instanceof Value ? this.capture(value) : value;
+  }
+
+  capture(value: Value): Value {
+    if (value.constant !== null) return value;
+    let inner = this.captured.get(value);
+    if (inner === undefined) {
+      inner = new Value(this.names.derive(value.name), value.type);
+      inner.elements = value.elements;
+      this.captured.set(value, inner);
+    }
+    return inner;
+  }
+}
+
+/** Imports regions for nodes of control flow in a scope. */
+class Regions implements RegionImporter {
+  constructor(
+    private readonly importer: Importer,
+    private readonly scope: Scope,
+  ) {}
+
+  get builder(): ImportBuilder {
+    return this.importer.builder;
+  }
+
+  name(hint: string): string {
+    return this.importer.names.derive(hint);
+  }
+
+  region(
+    name: string,
+    source: OnnxGraph,
+    { inputs, bind, finish }: Parameters<RegionImporter["region"]>[2],
+  ): Body {
+    const { importer } = this;
+    const { builder: outer, unsupported: reports } = importer;
+    const graph = new Graph(name);
+    const builder = outer.forRegion(graph);
+    const scope = new RegionScope(this.scope, importer.names);
+    const before = reports.length;
+    importer.builder = builder;
+    try {
+      for (const [known, value] of bind((value) => scope.capture(value), builder)) scope.set(known, value);
+      importer.importNodes(source, scope);
+      graph.outputs = finish((wanted) => this.result(scope, wanted, reports.length > before), builder);
+    } finally {
+      importer.builder = outer;
+    }
+    graph.inputs = [...inputs, ...scope.captured.values()];
+    return { graph, captured: [...scope.captured.keys()] };
+  }
+
+  private result(scope: Scope, name: string, isReported: boolean): Value {
+    const value = scope.get(name);
+    if (value instanceof Value) return value;
+    return unsupported(
+      value?.reason ??
+        (isReported ? "nodes inside it cannot be compiled" : `"${name}" is not defined inside it`),
+    );
+  }
+}
+
 interface Found {
   readonly operator: Operator;
   readonly version: OperatorVersion;
@@ -225,9 +320,8 @@ interface Found {
 function findVersion(node: OnnxNode): Found {
   const operator = findOperator(qualifiedName(node.domain, node.opType));
   if (operator === undefined) {
-    const isLoop = node.domain === "" && (node.opType === "Loop" || node.opType === "Scan");
     const domain = node.domain === "" ? "" : ` of domain ${node.domain}`;
-    return unsupported(isLoop ? "loops are not supported" : `the operator${domain} is not supported`);
+    return unsupported(`the operator${domain} is not supported`);
   }
   let version: OperatorVersion | undefined;
   for (const candidate of operator.versions) {

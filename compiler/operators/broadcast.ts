@@ -5,6 +5,7 @@ import {
   type Dim,
   equalDims,
   equalityOfDims,
+  groupDim,
   isStatic,
   isSymbol,
   multiplyDims,
@@ -50,7 +51,7 @@ function broadcastDims(a: Dim, b: Dim, shapes: readonly (readonly Dim[])[], view
   const isOne = equalityOfDims(a, 1);
   const product = multiplyDims(multiplyDims(addDims(a, -1), addDims(b, -1)), subtractDims(a, b));
   view.requireEqual(product, 0, reason());
-  return selectDims(isOne, b, a);
+  return groupDim(selectDims(isOne, b, a));
 }
 
 /** Expressions stand for the sizes of layers, which are what they are; a symbol can be anything. */

@@ -13,6 +13,7 @@ import { unfoldingOperators } from "./col2im.js";
 import { compareOperators } from "./compare.js";
 import { concatOperators } from "./concat.js";
 import { constantOperators } from "./constant.js";
+import { controlOperators } from "./control.js";
 import { convolutionOperators } from "./convolution.js";
 import { deformOperators } from "./convolution-deform.js";
 import { convolutionTransposeOperators } from "./convolution-transpose.js";
@@ -61,6 +62,7 @@ import { optimizerOperators } from "./training-optimizers.js";
 import { uniqueOperators } from "./unique.js";
 
 const all: readonly Operator[] = [
+  ...controlOperators,
   ...meanNormalizationOperators,
   ...blockOperators,
   ...padOperators,

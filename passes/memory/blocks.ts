@@ -54,6 +54,8 @@ class Collector {
   /** Calls with their positions. */
   readonly calls: { call: Call; at: number }[] = [];
   position = 0;
+  /** Inner loops before those around them. */
+  private readonly loops: { start: number; end: number }[] = [];
   private readonly lives = new Map<ProgramBuffer, { first: number; last: number }>();
 
   input(buffers: readonly ProgramBuffer[]): void {
@@ -77,6 +79,12 @@ class Collector {
   }
 
   blocks(): Map<ProgramBuffer, Block> {
+    for (const { start, end } of this.loops) {
+      for (const life of this.lives.values()) {
+        // First touched by a pass and read behind the loop: every pass must leave it alone from its start.
+        if (life.first > start && life.first <= end && life.last > end) life.first = start;
+      }
+    }
     return new Map(
       [...this.lives].map(([buffer, life]) => [
         buffer,
@@ -94,15 +102,24 @@ class Collector {
 
   private endLoop(start: number, end: number, control: readonly ProgramBuffer[]): void {
     for (const buffer of control) this.touch(buffer, end);
+    this.loops.push({ start, end });
     for (const life of this.lives.values()) {
       if (life.first < start && life.last >= start) life.last = Math.max(life.last, end);
     }
   }
 }
 
+/** The buffers that a program's steps touch. */
+export function buffersIn(steps: readonly Step[], into = new Set<ProgramBuffer>()): Set<ProgramBuffer> {
+  for (const step of steps) {
+    for (const buffer of buffersOf(step)) into.add(buffer);
+    for (const inner of listsOf(step)) buffersIn(inner, into);
+  }
+  return into;
+}
+
 /**
- * The buffers that a step itself touches. A buffer that is first written inside a loop and read behind it is not among
- * those that `endLoop` sees, and need not be: each pass writes it anew.
+ * The buffers that a step itself touches.
  */
 function buffersOf(step: Step): ProgramBuffer[] {
   const of = (argument: CallArgument | null) => (argument === null ? [] : [argument.buffer]);

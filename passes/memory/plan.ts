@@ -11,8 +11,8 @@
  */
 
 import { isStatic } from "../../compiler/ir/dim.js";
-import { callsOf, type Program, type ProgramBuffer } from "../../compiler/loop/program.js";
-import { alignment, type Block, blocksOf } from "./blocks.js";
+import type { Program, ProgramBuffer } from "../../compiler/loop/program.js";
+import { alignment, type Block, blocksOf, buffersIn } from "./blocks.js";
 import { DynamicPlan } from "./dynamic.js";
 
 const pageBytes = 65536;
@@ -43,7 +43,7 @@ const align = (bytes: number): number => Math.ceil(bytes / alignment) * alignmen
 
 export function planMemory(program: Program, bounds: SymbolBounds = new Map()): MemoryPlan {
   const addresses = new Map<ProgramBuffer, number>();
-  const used = new Set(callsOf(program).flatMap(({ args }) => args.map(({ buffer }) => buffer)));
+  const used = buffersIn(program.steps);
   const constants = program.buffers.filter((buffer) => buffer.kind === "constant" && used.has(buffer));
   let address = firstAddress;
   for (const buffer of constants) {

@@ -1,0 +1,337 @@
+/** If, Loop and Scan: nodes with regions of their own. */
+
+import { KilnError } from "../diagnostics.js";
+import { type Dim, dimSymbols, equalDims, isStatic, symbolDim } from "../ir/dim.js";
+import { createNode, type Graph, type TensorType, Value } from "../ir/graph.js";
+import { tensorOf } from "../ir/tensor.js";
+import type { ImportBuilder } from "./import-builder.js";
+import type { OnnxGraph, OnnxNode } from "./model.js";
+
+/** What the importer does for regions. */
+export interface RegionImporter {
+  readonly builder: ImportBuilder;
+  /** A name that no value has. */
+  name(hint: string): string;
+  /** Imports nodes into a graph of its own. What they use of the graph around becomes an input behind those given. */
+  region(name: string, source: OnnxGraph, parts: RegionParts): Body;
+}
+
+interface RegionParts {
+  readonly inputs: readonly Value[];
+  /** Values by the names that the nodes know them by; `capture` brings one of the graph around into the region. */
+  readonly bind: (capture: (value: Value) => Value, builder: ImportBuilder) => ReadonlyMap<string, Value>;
+  /** The region's outputs. */
+  readonly finish: (get: (name: string) => Value, builder: ImportBuilder) => Value[];
+}
+
+const refuse = (reason: string): never => {
+  throw new KilnError("E_UNSUPPORTED", reason);
+};
+
+export function graphAttribute(node: OnnxNode, name: string): OnnxGraph {
+  const found = node.attributes.get(name);
+  if (found?.kind === "graph") return found.value;
+  throw new KilnError("E_MODEL", `attribute ${name} is not a graph`, {
+    node: node.name,
+    operator: node.opType,
+  });
+}
+
+/** An `If` whose condition is known only at run time. */
+export function importBranch(importer: RegionImporter, node: OnnxNode, condition: Value): Value[] {
+  const { builder } = importer;
+  const importArm = (attribute: string) => {
+    const source = graphAttribute(node, attribute);
+    return importer.region(`${node.name}.${attribute}`, source, {
+      inputs: [],
+      bind: () => new Map(),
+      finish: (get) => source.outputs.map(({ name }) => get(name)),
+    });
+  };
+  const [whenTrue, whenFalse] = [importArm("then_branch"), importArm("else_branch")];
+  const inner = new Set([...definedSymbols(whenTrue.graph), ...definedSymbols(whenFalse.graph)]);
+  const types = whenTrue.graph.outputs.map(({ type }, i) => {
+    const other = whenFalse.graph.outputs[i];
+    if (other === undefined || other.dtype !== type.dtype) {
+      throw new KilnError("E_MODEL", `its branches differ in the type of output ${i}`, { node: node.name });
+    }
+    return { type, other: other.type };
+  });
+  const result = createNode({
+    operator: "kiln.Branch",
+    inputs: [condition, ...whenTrue.captured, ...whenFalse.captured],
+    types: types.map(({ type }) => type),
+    names: types.map(() => importer.name(node.outputs[0] ?? node.name)),
+    attributes: { thenInputs: whenTrue.captured.length },
+    regions: [whenTrue.graph, whenFalse.graph],
+    source: [node.name],
+  });
+  result.outputs.forEach((output, i) => {
+    const { type, other } = types[i]!;
+    if (type.shape.length !== other.shape.length) refuse(`its branches differ in the rank of output ${i}`);
+    const shape = type.shape.map((dim, axis) => {
+      const isOne =
+        equalDims(dim, other.shape[axis]!) && ![...dimSymbols(dim)].some((name) => inner.has(name));
+      return isOne ? dim : symbolDim(`@${output.name}.${axis}`);
+    });
+    output.type = { dtype: type.dtype, shape };
+  });
+  return builder.addControl(result);
+}
+
+/** Symbols that get their values inside a graph, whose meaning ends with it. */
+export function definedSymbols(graph: Graph, into = new Set<string>()): Set<string> {
+  for (const node of graph.nodes) {
+    if (node.operator === "kiln.Elements") {
+      for (const name of node.attributes.symbols as string[])
+        into.add(node.attributes.natural === 1 ? name : `~${name}`);
+    }
+    for (const region of node.regions) definedSymbols(region, into);
+    if (node.operator.startsWith("kiln.Branch") || node.operator === "kiln.Loop") {
+      for (const { shape } of node.outputs) {
+        for (const dim of shape) for (const name of dimSymbols(dim)) if (name.startsWith("@")) into.add(name);
+      }
+    }
+  }
+  return into;
+}
+
+/** A loop to be made, whichever operator asks for it. */
+interface LoopPlan {
+  /** The bound of the passes; null where there is none. */
+  readonly passes: Value | null;
+  /** Whether the first pass is made; null where it is for certain. */
+  readonly condition: Value | null;
+  readonly initial: readonly Value[];
+  /** Makes the region, given the types that carried values have in it. */
+  readonly body: (types: readonly TensorType[]) => Body;
+}
+
+export interface Body {
+  /** Inputs: pass, condition, carried, captured. Outputs: condition, carried, elements of lists. */
+  readonly graph: Graph;
+  readonly captured: readonly Value[];
+}
+
+const mostWidenings = 8;
+
+/** Makes the loop; gives the carried values after the last pass, then the lists. */
+export function makeLoop(importer: RegionImporter, node: OnnxNode, plan: LoopPlan): Value[] {
+  const { builder } = importer;
+  const count = plan.initial.length;
+  const symbols = new Map<string, string>();
+  let types = plan.initial.map(({ type }): TensorType => ({ dtype: type.dtype, shape: type.shape }));
+  let body = plan.body(types);
+  for (let round = 0; ; round++) {
+    const widened = widen(importer, node, types, body.graph, symbols);
+    if (widened === null) break;
+    if (round === mostWidenings) refuse("the shapes that it carries do not settle");
+    types = widened;
+    body = plan.body(types);
+  }
+  const [condition, ...results] = body.graph.outputs;
+  const lists = results.slice(count);
+  const inner = definedSymbols(body.graph);
+  const endsEarly = !isTrue(condition!) || (plan.condition !== null && !isTrue(plan.condition));
+  if (plan.passes === null && lists.length > 0)
+    refuse("it collects values over a number of passes without a bound");
+  const bound = plan.passes === null ? null : passBound(builder, plan.passes);
+  const passesName = endsEarly && lists.length > 0 ? `@${importer.name(`${node.name}.passes`)}` : null;
+  const passes: Dim = passesName !== null ? symbolDim(passesName) : (bound?.dim ?? 0);
+  const listSymbols: string[] = [];
+  const listTypes = lists.map(({ type }, i): TensorType => {
+    const shape = type.shape.map((dim, axis): Dim => {
+      if (![...dimSymbols(dim)].some((name) => inner.has(name) || symbols.has(name))) return dim;
+      const symbol = `@${importer.name(`${node.name}.collected`)}`;
+      listSymbols.push(`${i}.${axis + 1}=${symbol}`);
+      return symbolDim(symbol);
+    });
+    return { dtype: type.dtype, shape: [passes, ...shape] };
+  });
+  const made = createNode({
+    operator: "kiln.Loop",
+    inputs: [bound?.value ?? null, plan.condition, ...plan.initial, ...body.captured],
+    types: [...types, ...listTypes],
+    names: [...types, ...listTypes].map(() => importer.name(node.outputs[0] ?? node.name)),
+    attributes: {
+      carried: count,
+      symbols: [...symbols].map(([symbol, place]) => `${place}=${symbol}`),
+      listSymbols,
+      ...(passesName !== null && { passes: passesName }),
+    },
+    regions: [body.graph],
+    source: [node.name],
+  });
+  return builder.addControl(made);
+}
+
+/** The types of carried values with symbols for the dims that a pass changes; null where none is left. */
+function widen(
+  importer: RegionImporter,
+  node: OnnxNode,
+  types: readonly TensorType[],
+  body: Graph,
+  symbols: Map<string, string>,
+): TensorType[] | null {
+  let changed = false;
+  const inner = definedSymbols(body);
+  const widened = types.map((type, i) => {
+    const after = body.outputs[i + 1]!.type;
+    if (after.dtype !== type.dtype) {
+      throw new KilnError("E_MODEL", `it carries ${type.dtype}, then ${after.dtype}`, { node: node.name });
+    }
+    if (after.shape.length !== type.shape.length) refuse(`the rank of carried value ${i} changes`);
+    const shape = type.shape.map((dim, axis): Dim => {
+      const own = symbols.get(isStatic(dim) ? "" : dim.text.replaceAll('"', ""));
+      const isSame =
+        equalDims(dim, after.shape[axis]!) && ![...dimSymbols(dim)].some((name) => inner.has(name));
+      if (own !== undefined || isSame) return dim;
+      changed = true;
+      const symbol = `@${importer.name(`${node.name}.carried`)}`;
+      symbols.set(symbol, `${i}.${axis}`);
+      return symbolDim(symbol);
+    });
+    return { dtype: type.dtype, shape };
+  });
+  return changed ? widened : null;
+}
+
+const isTrue = ({ constant }: Value): boolean => constant !== null && Number(constant.data[0]) === 1;
+
+/** The bound as a value and as a dim. Bounds that stand for "any number" are none. */
+function passBound(builder: ImportBuilder, passes: Value): { value: Value; dim: Dim } | null {
+  const scalar = passes.rank === 0 ? passes : builder.op("Reshape", [passes, builder.ints([])]);
+  if (scalar.constant !== null) {
+    const count = Number(scalar.constant.data[0]);
+    return { value: scalar, dim: Math.min(Math.max(count, 0), 2 ** 31 - 1) };
+  }
+  if (scalar.elements !== null) return { value: scalar, dim: scalar.elements[0]! };
+  const positive = builder.op("Max", [scalar, builder.constant(tensorOf("int64", [], [0]))]);
+  const named = builder.symbols(positive, true);
+  return { value: named, dim: named.elements![0]! };
+}
+
+export function importLoop(
+  importer: RegionImporter,
+  node: OnnxNode,
+  inputs: readonly (Value | null)[],
+): Value[] {
+  const source = graphAttribute(node, "body");
+  const [given, condition, ...initial] = inputs;
+  const isEndless = given?.constant != null && Number(given.constant.data[0]) > 2 ** 31 - 1;
+  const names = source.inputs.map(({ name }) => name);
+  const values = initial.map((value, i) => value ?? refuse(`carried value ${i} has no first value`));
+  if (names.length !== values.length + 2) {
+    throw new KilnError("E_MODEL", `its body takes ${names.length} inputs, not ${values.length + 2}`, {
+      node: node.name,
+    });
+  }
+  return makeLoop(importer, node, {
+    passes: isEndless ? null : (given ?? null),
+    condition: condition ?? null,
+    initial: values,
+    body: (types) => {
+      const parameters = parametersOf(importer, names, types);
+      return importer.region(`${node.name}.body`, source, {
+        inputs: [...parameters.values()],
+        bind: () => parameters,
+        finish: (get) => source.outputs.map(({ name }) => get(name)),
+      });
+    },
+  });
+}
+
+function parametersOf(
+  importer: RegionImporter,
+  names: readonly string[],
+  types: readonly TensorType[],
+): Map<string, Value> {
+  const all: TensorType[] = [{ dtype: "int64", shape: [] }, { dtype: "bool", shape: [] }, ...types];
+  return new Map(names.map((name, i) => [name, new Value(importer.name(name), all[i]!)]));
+}
+
+/** A loop over the parts of its inputs along an axis. */
+export function importScan(
+  importer: RegionImporter,
+  node: OnnxNode,
+  inputs: readonly (Value | null)[],
+): Value[] {
+  if (node.opset < 9) refuse("Scan of opset 8, with a batch and lengths of its own, is not supported");
+  const { builder } = importer;
+  const source = graphAttribute(node, "body");
+  const integers = (name: string): number[] => {
+    const found = node.attributes.get(name);
+    return found?.kind === "ints" ? found.value.map(Number) : [];
+  };
+  const found = node.attributes.get("num_scan_inputs");
+  const scanned = found?.kind === "int" ? Number(found.value) : 0;
+  const given = inputs.map((value, i) => value ?? refuse(`input ${i} is missing`));
+  const states = given.slice(0, given.length - scanned);
+  const sequences = given.slice(given.length - scanned);
+  if (sequences.length === 0 || sequences.length !== scanned) refuse("it has no inputs to scan");
+  const [axes, directions] = [integers("scan_input_axes"), integers("scan_input_directions")];
+  const axisOf = (i: number) => {
+    const axis = axes[i] ?? 0;
+    return axis < 0 ? axis + sequences[i]!.rank : axis;
+  };
+  const shape = builder.op("Shape", [sequences[0]!]);
+  const length = builder.op("Gather", [shape, builder.constant(tensorOf("int64", [], [axisOf(0)]))]);
+  const names = source.inputs.map(({ name }) => name);
+  const results = makeLoop(importer, node, {
+    passes: length,
+    condition: null,
+    initial: states,
+    body: (types) => scanBody(importer, node, source, { names, types, sequences, axisOf, directions }),
+  });
+  const [outAxes, outDirections] = [integers("scan_output_axes"), integers("scan_output_directions")];
+  return results.map((value, i) => {
+    if (i < states.length) return value;
+    const k = i - states.length;
+    return arrange(builder, value, outAxes[k] ?? 0, outDirections[k] === 1);
+  });
+}
+
+function scanBody(
+  importer: RegionImporter,
+  node: OnnxNode,
+  source: OnnxGraph,
+  scan: {
+    names: readonly string[];
+    types: readonly TensorType[];
+    sequences: readonly Value[];
+    axisOf: (i: number) => number;
+    directions: readonly number[];
+  },
+): Body {
+  const { names, types, sequences, axisOf, directions } = scan;
+  const pass = new Value(importer.name(`${node.name}.pass`), { dtype: "int64", shape: [] });
+  const condition = new Value(importer.name(`${node.name}.cond`), { dtype: "bool", shape: [] });
+  const states = types.map((type, i) => [names[i]!, new Value(importer.name(names[i]!), type)] as const);
+  return importer.region(`${node.name}.body`, source, {
+    inputs: [pass, condition, ...states.map(([, value]) => value)],
+    bind: (capture, builder) => {
+      const parts = sequences.map((sequence, i) => {
+        // Negative indices count from the end: -1 - pass.
+        const backward = () => builder.op("Sub", [builder.scalar("int64", -1), pass]);
+        const index = directions[i] === 1 ? backward() : pass;
+        const part = builder.op("Gather", [capture(sequence), index], { axis: axisOf(i) });
+        return [names[states.length + i]!, part] as const;
+      });
+      return new Map([...states, ...parts]);
+    },
+    finish: (get, builder) => [builder.scalar("bool", 1), ...source.outputs.map(({ name }) => get(name))],
+  });
+}
+
+/** The list with its first dim moved to an axis, and turned round. */
+function arrange(builder: ImportBuilder, list: Value, axis: number, isReversed: boolean): Value {
+  let value = list;
+  if (isReversed) {
+    const one = (n: number) => builder.ints([n]);
+    value = builder.op("Slice", [value, one(-1), one(-(2 ** 31)), one(0), one(-1)]);
+  }
+  const place = axis < 0 ? axis + value.rank : axis;
+  if (place === 0) return value;
+  const others = value.shape.map((_, i) => i).slice(1);
+  return builder.op("Transpose", [value], { perm: [...others.slice(0, place), 0, ...others.slice(place)] });
+}
