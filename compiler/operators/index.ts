@@ -15,6 +15,7 @@ import { concatOperators } from "./concat.js";
 import { constantOperators } from "./constant.js";
 import { controlOperators } from "./control.js";
 import { convolutionOperators } from "./convolution.js";
+import { contribConvolutionOperators } from "./convolution-contrib.js";
 import { deformOperators } from "./convolution-deform.js";
 import { convolutionTransposeOperators } from "./convolution-transpose.js";
 import { cumulativeOperators } from "./cumulative.js";
@@ -84,6 +85,7 @@ const all: readonly Operator[] = [
   ...cumulativeOperators,
   ...poolingOperators,
   ...globalPoolOperators,
+  ...contribConvolutionOperators,
   ...deformOperators,
   ...cropOperators,
   ...unfoldingOperators,

@@ -293,3 +293,36 @@ describe("Conv and its transpose", () => {
     await raises({ op: "MaxPool", attributes: { kernel_shape: [2, 2] }, inputs: [x] }, /spatial dims/);
   });
 });
+
+describe("com.microsoft", () => {
+  const fused = (activation: string, activation_params?: number[]): NodeCase => ({
+    op: "FusedConv",
+    domain: "com.microsoft",
+    attributes: {
+      activation,
+      ...(activation_params !== undefined && { activation_params: { floats: activation_params } }),
+      pads: [1, 0, 0, 1],
+    },
+    inputs: [filled("float32", [1, 3, 5, 4]), filled("float32", [4, 3, 2, 2]), filled("float32", [4])],
+  });
+
+  test("FusedConv", async () => {
+    await compare(fused("Relu"));
+    await compare(fused("LeakyRelu", [0.3]));
+    await compare(fused("Clip", [-0.5, 1.5]));
+    await compare(fused("HardSigmoid", [0.3, 0.6]));
+    const node = fused("Tanh");
+    await compare({ ...node, inputs: [...node.inputs, filled("float32", [1, 4, 5, 4])] });
+    await expect(evaluate(fused("Gelu"))).rejects.toThrow(/"Gelu" is not supported/);
+    await expect(evaluate(fused("Clip", [1]))).rejects.toThrow(/2 parameters/);
+  });
+
+  test("NhwcMaxPool", () =>
+    compare({
+      op: "NhwcMaxPool",
+      domain: "com.microsoft",
+      attributes: { kernel_shape: [2, 3], strides: [2, 1], pads: [0, 1, 0, 1] },
+      inputs: [filled("int8", [2, 4, 5, 3], -100, 100)],
+      result: "int8",
+    }));
+});
