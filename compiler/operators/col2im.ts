@@ -161,7 +161,7 @@ function lowerMaxUnpool(context: LoweringContext<typeof unpoolAttributes>): void
         at.unshift(rem(rest, s.dim(dim)));
         rest = s.let("rest", div(rest, s.dim(dim)));
       }
-      // A number that is none of the tensor's is written nowhere.
+      // What lies outside of the stated shape is written nowhere.
       const isInside = at
         .map((index, axis) => op("lt_u", index, s.dim(result.shape[axis]!)))
         .reduce((all, one) => op("and", all, one), op("eq", rest, 0));
@@ -196,6 +196,13 @@ const MaxUnpool = defineOperator({
   layout: () => ({ inputs: ["row-major", "row-major", "row-major"], output: "row-major" }),
   lower: lowerMaxUnpool,
   evaluate: evaluateByKernels(lowerMaxUnpool),
+  checks: (context) => [
+    {
+      input: 1,
+      what: "number of an element",
+      ranges: [{ least: 0, end: productOfDims(pooledShape(context)) }],
+    },
+  ],
 });
 
 export const unfoldingOperators: readonly Operator[] = [Col2Im, MaxUnpool];

@@ -100,6 +100,9 @@ const RoiAlign = defineOperator({
   epilogue: true,
   lower: lowerRoiAlign,
   evaluate: evaluateByKernels(lowerRoiAlign),
+  checks: (context) => [
+    { input: 2, what: "number of an image", ranges: [{ least: 0, end: context.input(0).shape[0]! }] },
+  ],
 });
 
 const poolAttributes = {

@@ -129,14 +129,14 @@ describe("MaxUnpool", () => {
       ),
     ));
 
-  test("over one dim, of any type, with numbers that are out of range", () =>
+  test("over one dim, of any type", () =>
     expectInterpreted(
       {
         op: "MaxUnpool",
         attributes: { kernel_shape: [2], strides: [2], pads: [0, 1] },
-        inputs: [of("int8", [2, 1, 2], [1, -2, 3, -4]), of("int64", [2, 1, 2], [2, 0, 5, 99])],
+        inputs: [of("int8", [2, 1, 2], [1, -2, 3, -4]), of("int64", [2, 1, 2], [2, 0, 5, 3])],
       },
-      of("int8", [2, 1, 3], [-2, 0, 1, 0, 0, 3]),
+      of("int8", [2, 1, 3], [-2, 0, 1, -4, 0, 3]),
     ));
 
   test("takes back what MaxPool took", async () => {
