@@ -46,6 +46,8 @@ import type { Operator } from "./operator.js";
 import { poolingOperators } from "./pooling.js";
 import { globalPoolOperators } from "./pooling-global.js";
 import { roiOperators } from "./pooling-roi.js";
+import { quantizeOperators } from "./quantize.js";
+import { quantizeElementOperators } from "./quantize-elements.js";
 import { randomOperators } from "./random.js";
 import { generatorOperators } from "./random-generators.js";
 import { reductionOperators } from "./reduction-reducers.js";
@@ -123,6 +125,8 @@ const all: readonly Operator[] = [
   ...labelOperators,
   ...linearOperators,
   ...svmOperators,
+  ...quantizeElementOperators,
+  ...quantizeOperators,
 ];
 
 export const qualifiedName = (domain: string, name: string): string =>

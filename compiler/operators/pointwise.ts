@@ -74,9 +74,10 @@ function sameTypes(context: NodeView): void {
 export const booleanElement = (condition: Expr): Expr => select(condition, i32Constant(1), i32Constant(0));
 
 /** Applies a formula on numbers to broadcast tensors; null where integers do not fit numbers. */
-function evaluateElements<S extends AttributeSchema>(
+export function evaluateElements<S extends AttributeSchema>(
   context: EvaluationContext<S>,
   formula: PointwiseFacet<S>["evaluate"],
+  encode: (value: number) => number | bigint = (value) => encodeElement(context.outputs[0]!.dtype, value),
 ): TensorData | null {
   const { dtype, dims } = context.outputs[0]!;
   const data = new dtypes[dtype].array(elementCount(dims));
@@ -95,7 +96,7 @@ function evaluateElements<S extends AttributeSchema>(
     for (let j = 0; j < operands.length; j++) args[j] = operands[j]!.elements[offsets[j]!]!;
     const value = formula(args, scope);
     if (big && !Number.isSafeInteger(value)) exact = false;
-    else data[at] = encodeElement(dtype, value);
+    else data[at] = encode(value);
   });
   return exact ? tensor(dtype, dims, data) : null;
 }
