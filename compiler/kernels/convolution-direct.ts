@@ -19,11 +19,14 @@ export interface DirectParameters {
   readonly outChannels: Dim;
 }
 
+/** A tensor, or what its elements become when they are read. */
+export type Elements = Pick<TensorView, "load">;
+
 export interface DirectOperands {
   /** [batch, channels, ...spatial] */
-  readonly input: TensorView;
+  readonly input: Elements;
   /** [groups * outChannels, inChannels, ...kernel] */
-  readonly weights: TensorView;
+  readonly weights: Elements;
   readonly result: (value: Expr, indices: readonly Expr[]) => void;
 }
 

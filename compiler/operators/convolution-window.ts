@@ -58,9 +58,15 @@ export function convolutionWindow(context: NodeView<ConvolutionAttributes>): Win
 }
 
 export function inferConvolution(context: NodeView<ConvolutionAttributes>): TensorType[] {
+  checkConvolutionInputs(context, context.attributes.group);
+  return [{ dtype: context.input(0).dtype, shape: convolutionShape(context) }];
+}
+
+/** The shape of the result; whatever does not fit is an error of the node. */
+export function convolutionShape(context: NodeView<ConvolutionAttributes>): Dim[] {
   const [x, w] = [context.input(0), context.input(1)];
   const { group } = context.attributes;
-  checkConvolutionInputs(context, group);
+  checkConvolutionRanks(context, group);
   const [channels, perGroup, out] = [x.shape[1]!, w.shape[1]!, w.shape[0]!];
   if (differ(channels, multiplyDims(perGroup, group))) {
     context.fail(
@@ -70,7 +76,7 @@ export function inferConvolution(context: NodeView<ConvolutionAttributes>): Tens
   }
   if (isStatic(out) && out % group !== 0)
     context.fail(`${out} output channels in ${group} groups`, "E_SHAPE");
-  return [{ dtype: x.dtype, shape: [x.shape[0]!, out, ...convolutionWindow(context).out] }];
+  return [x.shape[0]!, out, ...convolutionWindow(context).out];
 }
 
 /** What convolutions and their transposes ask of input and weights. */
@@ -78,6 +84,11 @@ export function checkConvolutionInputs(context: NodeView, group: number): void {
   const [x, w] = [context.input(0), context.input(1)];
   if (!floats.includes(x.dtype)) context.fail(`does not take ${x.dtype}`, "E_UNSUPPORTED");
   if (x.dtype !== w.dtype) context.fail(`combines ${x.dtype} and weights of ${w.dtype}`);
+  checkConvolutionRanks(context, group);
+}
+
+function checkConvolutionRanks(context: NodeView, group: number): void {
+  const [x, w] = [context.input(0), context.input(1)];
   if (x.rank < 3 || x.rank !== w.rank) {
     context.fail(
       `input of ${x.rank} dims and weights of ${w.rank}: both must be [N, C, ...spatial]`,

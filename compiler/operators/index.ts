@@ -24,6 +24,8 @@ import { dropoutOperators } from "./dropout.js";
 import { gemmOperators } from "./gemm.js";
 import { gridOperators } from "./grid-sample.js";
 import { indexingOperators } from "./indexing.js";
+import { integerConvolutionOperators } from "./integer-convolution.js";
+import { integerMatmulOperators } from "./integer-matmul.js";
 import { internalOperators } from "./internal.js";
 import { logicalOperators } from "./logical.js";
 import { lossOperators } from "./loss.js";
@@ -48,6 +50,7 @@ import { globalPoolOperators } from "./pooling-global.js";
 import { roiOperators } from "./pooling-roi.js";
 import { quantizeOperators } from "./quantize.js";
 import { quantizeElementOperators } from "./quantize-elements.js";
+import { quantizeLinearOperators } from "./quantize-linear.js";
 import { randomOperators } from "./random.js";
 import { generatorOperators } from "./random-generators.js";
 import { reductionOperators } from "./reduction-reducers.js";
@@ -127,6 +130,9 @@ const all: readonly Operator[] = [
   ...svmOperators,
   ...quantizeElementOperators,
   ...quantizeOperators,
+  ...integerMatmulOperators,
+  ...integerConvolutionOperators,
+  ...quantizeLinearOperators,
 ];
 
 export const qualifiedName = (domain: string, name: string): string =>

@@ -36,12 +36,18 @@ function aligned(
     const attributes = { axis: normaliseAxes([axis], x.rank, view)[0]!, block };
     return b.op("kiln.RepeatBlocks", [parameter, x], attributes);
   }
-  if (parameter.rank === 1 && parameter.shape[0] === 1) return b.op("Reshape", [parameter, b.ints([])]);
+  if (parameter.rank === 1 && parameter.shape[0] === 1) return scalarOf(b, parameter);
   if (parameter.rank !== 1 || block > 0) {
     const what = block > 0 ? `blocks of ${block}` : "an axis";
     view.fail(`scale or zero point of ${parameter.rank} dims for ${what} of ${x.rank} dims`, "E_SHAPE");
   }
   return alongAxis(b, parameter, x, axis, view);
+}
+
+/** The one element of a tensor as a scalar. */
+export function scalarOf<V extends Value | null>(b: GraphBuilder, one: V): V {
+  if (one === null || one.rank === 0) return one;
+  return b.op("Reshape", [one, b.ints([])]) as V;
 }
 
 /** A vector of numbers for the places of an axis. */

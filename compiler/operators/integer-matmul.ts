@@ -1,0 +1,162 @@
+/** Matrix products of small integers. */
+
+import { type Dim, isStatic, printDim } from "../ir/dim.js";
+import type { TensorType, Value } from "../ir/graph.js";
+import { integerMatmul } from "../kernels/matmul-integer.js";
+import { i32Constant, type Operand, op } from "../loop/builder.js";
+import type { Expr } from "../loop/ir.js";
+import type { LoweringContext } from "../lowering/context.js";
+import type { KernelScope } from "../lowering/scope.js";
+import { broadcastShapes } from "./broadcast.js";
+import type { GraphBuilder } from "./builder.js";
+import { evaluateByKernels } from "./evaluate-kernels.js";
+import {
+  defineExpansion,
+  defineOperator,
+  type ImportedNode,
+  type NodeView,
+  type Operator,
+} from "./operator.js";
+
+type Empty = Record<never, never>;
+
+const isByte = ({ dtype }: Value): boolean => dtype === "int8" || dtype === "uint8";
+
+/** Operands of a product of integers, and their zero points. */
+export function checkBytes(context: NodeView, summand: string): void {
+  for (const i of [0, 1]) {
+    const [value, zero] = [context.input(i), context.optional(i + 2)];
+    if (!isByte(value)) context.fail(`does not take ${value.dtype}`, "E_UNSUPPORTED");
+    if (zero !== null && zero.dtype !== value.dtype)
+      context.fail(`has ${summand} of ${value.dtype} and a zero point of ${zero.dtype}`);
+  }
+}
+
+function batchOf(context: NodeView): Dim[] {
+  const [a, b] = [context.input(0), context.input(1)];
+  return broadcastShapes([a.shape.slice(0, -2), b.shape.slice(0, -2)], context);
+}
+
+function infer(context: NodeView): TensorType[] {
+  const [a, b] = [context.input(0), context.input(1)];
+  checkBytes(context, "an operand");
+  const [left, right] = [a, b].map(({ shape }) => `[${shape.map(printDim).join(", ")}]`);
+  if (a.rank < 2 || b.rank < 2) context.fail(`multiplies ${left} and ${right}`, "E_SHAPE");
+  context.requireEqual(a.shape.at(-1)!, b.shape.at(-2)!, `${left} x ${right}: inner dims differ`);
+  [a, b].forEach((value, i) => {
+    const zero = context.optional(i + 2);
+    const fits =
+      zero === null || String(broadcastShapes([value.shape, zero.shape], context)) === String(value.shape);
+    if (!fits) context.fail(`zero point of [${zero.shape}] for [${value.shape}]`, "E_SHAPE");
+  });
+  return [{ dtype: "int32", shape: [...batchOf(context), a.shape.at(-2)!, b.shape.at(-1)!] }];
+}
+
+/** The i-th input's element at indices of a shape that it broadcasts to. */
+export function broadcastElement(
+  s: KernelScope,
+  context: LoweringContext,
+  i: number,
+  indices: readonly Operand[],
+): Expr {
+  const { shape } = context.input(i);
+  const lead = indices.length - shape.length;
+  const places = shape.map((dim, axis) => (dim === 1 ? i32Constant(0) : indices[axis + lead]!));
+  return s.view("x", context.placement(i), "read").load(places);
+}
+
+/** An element of an operand, with its zero point taken off. */
+export function centredElement(
+  s: KernelScope,
+  context: LoweringContext,
+  i: number,
+  indices: readonly Operand[],
+  zeroIndices = indices,
+): Expr {
+  const element = broadcastElement(s, context, i, indices);
+  if (context.optional(i + 2) === null) return element;
+  return op("sub", element, broadcastElement(s, context, i + 2, zeroIndices));
+}
+
+function lower(context: LoweringContext<Empty>): void {
+  const [a, b] = [context.input(0), context.input(1)];
+  const batch = batchOf(context);
+  const [rows, depth, columns] = [a.shape.at(-2)!, a.shape.at(-1)!, b.shape.at(-1)!];
+  const name = `matmul_${a.dtype}_${b.dtype}_${[rows, depth, columns].map(printDim).join("x")}`;
+  context.kernel({ name, flops: flopsOf(context) }, (s) => {
+    const nest = (lead: readonly Expr[]): void => {
+      const extent = batch[lead.length];
+      if (extent !== undefined) {
+        s.for("batch", 0, s.dim(extent), (i) => nest([...lead, i]));
+        return;
+      }
+      integerMatmul(s, {
+        rows,
+        depth,
+        columns,
+        left: (row, k) => centredElement(s, context, 0, [...lead, row, k]),
+        right: (k, column) => centredElement(s, context, 1, [...lead, k, column]),
+        result: (value, row, column) => s.result(value, [...lead, row, column]),
+      });
+    };
+    nest([]);
+  });
+}
+
+function flopsOf(context: NodeView): number {
+  const dims = [...context.node.outputs[0]!.shape, context.input(0).shape.at(-1)!];
+  return dims.every(isStatic) ? dims.reduce((product, dim) => product * (dim as number), 2) : 0;
+}
+
+const IntegerProduct = defineOperator<Empty>({
+  name: "MatMulInteger",
+  domain: "kiln",
+  summary: "Matrix product of bytes from which their zero points are taken, which broadcast to them.",
+  inputs: ["A", "B", "a_zero?", "b_zero?"],
+  attributes: {},
+  versions: [{ since: 1 }],
+  infer,
+  flops: flopsOf,
+  epilogue: true,
+  lower,
+  evaluate: evaluateByKernels(lower),
+});
+
+/**
+ * The product of two operands with zero points as ONNX gives them, a number for each row of A and each column of B.
+ * Vectors are matrices of one row or column that the result does not have.
+ */
+export function integerProduct(
+  b: GraphBuilder,
+  [left, right]: readonly [Value, Value],
+  [leftZero, rightZero]: readonly (Value | null)[],
+  view: Pick<ImportedNode, "fail">,
+): Value {
+  if (left.rank === 0 || right.rank === 0) view.fail("takes no scalars", "E_SHAPE");
+  const [rowVector, columnVector] = [left.rank === 1, right.rank === 1];
+  const operands = [
+    rowVector ? b.op("Unsqueeze", [left, b.ints([0])]) : left,
+    columnVector ? b.op("Unsqueeze", [right, b.ints([1])]) : right,
+  ];
+  const zeros = [perRow(b, leftZero ?? null), rightZero ?? null];
+  const product = b.op("kiln.MatMulInteger", [...operands, ...zeros]);
+  const axes = [...(rowVector ? [-2] : []), ...(columnVector ? [-1] : [])];
+  return axes.length === 0 ? product : b.op("Squeeze", [product, b.ints(axes)]);
+}
+
+/** Numbers for the rows of a matrix, as a column. */
+export const perRow = (b: GraphBuilder, parameter: Value | null): Value | null =>
+  parameter?.rank === 1 && parameter.shape[0] !== 1 ? b.op("Unsqueeze", [parameter, b.ints([1])]) : parameter;
+
+const MatMulInteger = defineExpansion({
+  name: "MatMulInteger",
+  summary: "Matrix product of 8-bit integers, in int32.",
+  inputs: ["A", "B", "a_zero_point?", "b_zero_point?"],
+  attributes: {},
+  versions: [{ since: 10 }],
+  expand: (b, [left, right, leftZero, rightZero], view) => [
+    integerProduct(b, [left!, right!], [leftZero ?? null, rightZero ?? null], view),
+  ],
+});
+
+export const integerMatmulOperators: readonly Operator[] = [IntegerProduct, MatMulInteger];
