@@ -51,6 +51,7 @@ import { roiOperators } from "./pooling-roi.js";
 import { quantizeOperators } from "./quantize.js";
 import { quantizeElementOperators } from "./quantize-elements.js";
 import { quantizeLinearOperators } from "./quantize-linear.js";
+import { microsoftQuantizeOperators } from "./quantize-microsoft.js";
 import { randomOperators } from "./random.js";
 import { generatorOperators } from "./random-generators.js";
 import { reductionOperators } from "./reduction-reducers.js";
@@ -133,6 +134,7 @@ const all: readonly Operator[] = [
   ...integerMatmulOperators,
   ...integerConvolutionOperators,
   ...quantizeLinearOperators,
+  ...microsoftQuantizeOperators,
 ];
 
 export const qualifiedName = (domain: string, name: string): string =>

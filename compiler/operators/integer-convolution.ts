@@ -1,6 +1,6 @@
 /** Convolutions of small integers. */
 
-import { type Dim, floorDivDims, isStatic, printDim } from "../ir/dim.js";
+import { type Dim, floorDivDims, printDim } from "../ir/dim.js";
 import type { TensorType, Value } from "../ir/graph.js";
 import { directConvolution } from "../kernels/convolution-direct.js";
 import type { LoweringContext } from "../lowering/context.js";
@@ -14,7 +14,7 @@ import {
   differ,
 } from "./convolution-window.js";
 import { evaluateByKernels } from "./evaluate-kernels.js";
-import { centredElement, checkBytes } from "./integer-matmul.js";
+import { centredElement, checkBytes, perColumn } from "./integer-matmul.js";
 import {
   type AttributesOf,
   defineExpansion,
@@ -87,7 +87,7 @@ export function integerConvolution(
   view: View,
 ): Value {
   const attributes = presentAttributes(view);
-  const zeros = [scalarOf(b, xZero ?? null), oneOrMany(b, wZero ?? null)] as const;
+  const zeros = [scalarOf(b, xZero ?? null), perColumn(b, wZero ?? null)] as const;
   const { pads = [], auto_pad } = view.attributes;
   const isFixed =
     (auto_pad === "NOTSET" || auto_pad === "") &&
@@ -99,11 +99,6 @@ export function integerConvolution(
   const padded = b.op("Pad", [x, around, zeros[0]]);
   return b.op("kiln.ConvInteger", [padded, w, ...zeros], { ...attributes, pads: pads.map(() => 0) });
 }
-
-const oneOrMany = (b: GraphBuilder, parameter: Value | null): Value | null =>
-  parameter?.rank === 1 && isStatic(parameter.shape[0]!) && parameter.shape[0] === 1
-    ? scalarOf(b, parameter)
-    : parameter;
 
 const ConvInteger = defineExpansion({
   name: "ConvInteger",

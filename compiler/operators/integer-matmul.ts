@@ -17,6 +17,7 @@ import {
   type NodeView,
   type Operator,
 } from "./operator.js";
+import { scalarOf } from "./quantize.js";
 
 type Empty = Record<never, never>;
 
@@ -138,15 +139,30 @@ export function integerProduct(
     rowVector ? b.op("Unsqueeze", [left, b.ints([0])]) : left,
     columnVector ? b.op("Unsqueeze", [right, b.ints([1])]) : right,
   ];
-  const zeros = [perRow(b, leftZero ?? null), rightZero ?? null];
+  const zeros = [perRow(b, leftZero ?? null), perColumn(b, rightZero ?? null)];
   const product = b.op("kiln.MatMulInteger", [...operands, ...zeros]);
   const axes = [...(rowVector ? [-2] : []), ...(columnVector ? [-1] : [])];
   return axes.length === 0 ? product : b.op("Squeeze", [product, b.ints(axes)]);
 }
 
-/** Numbers for the rows of a matrix, as a column. */
+/** Numbers for the rows of a matrix, as a column; one for all rows is a scalar, and so is one for all columns. */
 export const perRow = (b: GraphBuilder, parameter: Value | null): Value | null =>
-  parameter?.rank === 1 && parameter.shape[0] !== 1 ? b.op("Unsqueeze", [parameter, b.ints([1])]) : parameter;
+  parameter?.rank === 1 && parameter.shape[0] !== 1
+    ? b.op("Unsqueeze", [parameter, b.ints([1])])
+    : perColumn(b, parameter);
+
+export const perColumn = (b: GraphBuilder, parameter: Value | null): Value | null =>
+  parameter?.rank === 1 && parameter.shape[0] === 1 ? scalarOf(b, parameter) : parameter;
+
+/** The scales of two operands in shapes that broadcast to that of their product. */
+export function operandScales(
+  b: GraphBuilder,
+  [left, right]: readonly [Value, Value],
+  operands: readonly [Value, Value],
+): [Value, Value] {
+  const hasColumns = operands[1].rank > 1;
+  return [(hasColumns ? perRow : perColumn)(b, left)!, perColumn(b, right)!];
+}
 
 const MatMulInteger = defineExpansion({
   name: "MatMulInteger",

@@ -21,7 +21,7 @@ export function encodeElement(dtype: DType, value: number): Stored {
   if (isBigInt(dtype)) return BigInt(value);
   if (dtype === "float16") return encodeFloat16(narrowToOdd(value));
   if (dtype === "bfloat16") return encodeBfloat16(narrowToOdd(value));
-  return isMinifloat(dtype) ? encodeMinifloat(dtype, value) : value;
+  return isMinifloat(dtype) ? encodeMinifloat(dtype, value, { saturate: false, roundMode: "up" }) : value;
 }
 
 /** All elements as numbers. Integers beyond 2^53 lose precision: see `isExact`. */

@@ -5,7 +5,7 @@ import type { Value } from "../ir/graph.js";
 import type { GraphBuilder } from "./builder.js";
 import { addBias, convolutionAttributes } from "./convolution-window.js";
 import { integerConvolution } from "./integer-convolution.js";
-import { integerProduct, perRow } from "./integer-matmul.js";
+import { integerProduct, operandScales, perColumn, perRow } from "./integer-matmul.js";
 import { defineExpansion, type Operator } from "./operator.js";
 import { alongAxis, scalarOf } from "./quantize.js";
 
@@ -30,17 +30,20 @@ const QLinearMatMul = defineExpansion({
   versions: [{ since: 10 }, { since: 21 }],
   expand: (b, inputs, view) => {
     const [left, leftScale, leftZero, right, rightScale, rightZero, scale, zero] = inputs as Value[];
-    const [yScale, yZero] = [scalarOf(b, scale!), scalarOf(b, zero!)];
-    const [rowScale, rowZero] = [perRow(b, leftScale!), perRow(b, leftZero!)];
+    const [yScale, yZero] = [scalarOf(b, scale!), scalarOf(b, zero!)] as const;
+    const operands = [left!, right!] as const;
+    const [xScale, wScale] = operandScales(b, [leftScale!, rightScale!], operands);
     if (isMinifloat(left!.dtype) || isMinifloat(right!.dtype)) {
-      const product = b.op("MatMul", [
-        dequantize(b, left!, rowScale!, rowZero),
-        dequantize(b, right!, rightScale!, rightZero!),
-      ]);
-      return [b.op("kiln.Quantize", [product, yScale!, yZero], { to: dtypes[yZero!.dtype].onnx })];
+      const [x, w] = [
+        dequantize(b, left!, perRow(b, leftScale!)!, perRow(b, leftZero!)),
+        dequantize(b, right!, perColumn(b, rightScale!)!, perColumn(b, rightZero!)),
+      ];
+      return [
+        b.op("kiln.Quantize", [b.op("MatMul", [x, w]), yScale, yZero], { to: dtypes[yZero.dtype].onnx }),
+      ];
     }
-    const product = integerProduct(b, [left!, right!], [leftZero!, rightZero!], view);
-    return [requantize(b, product, rescaling(b, rowScale!, rightScale!, yScale), yZero!)];
+    const product = integerProduct(b, operands, [leftZero!, rightZero!], view);
+    return [requantize(b, product, rescaling(b, xScale, wScale, yScale), yZero)];
   },
 });
 
