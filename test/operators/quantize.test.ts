@@ -227,7 +227,12 @@ describe("DequantizeLinear", () => {
 });
 
 test("DynamicQuantizeLinear", async () => {
-  const node = (x: Given): NodeCase => ({ op: "DynamicQuantizeLinear", inputs: [x], outputs: 3 });
+  const node = (x: Given): NodeCase => ({
+    op: "DynamicQuantizeLinear",
+    inputs: [x],
+    outputs: 3,
+    result: ["uint8", "float32", "uint8"],
+  });
   await compare(node(floats([5, 7])));
   await compare(node([1, 2, 3]));
   await compare(node([-1, -2, -3]));
