@@ -2,7 +2,7 @@
 
 import { type Dim, isStatic } from "../ir/dim.js";
 import { i32Constant } from "../loop/builder.js";
-import type { Expr } from "../loop/ir.js";
+import type { Expr, LoopMode } from "../loop/ir.js";
 import type { KernelScope, Placement } from "./scope.js";
 
 /** Loops over a shape in the given order of dims, the outermost first. */
@@ -11,6 +11,7 @@ export function loopsOver(
   shape: readonly Dim[],
   order: readonly number[],
   body: (indices: Expr[]) => void,
+  innermost: LoopMode = "vectorize",
 ): void {
   const indices: Expr[] = shape.map(() => i32Constant(0));
   const nest = (depth: number): void => {
@@ -19,7 +20,8 @@ export function loopsOver(
       body([...indices]);
       return;
     }
-    const mode = depth === order.length - 1 ? "vectorize" : depth === 0 ? "parallel" : "serial";
+    const outer = depth === 0 && innermost === "vectorize" ? "parallel" : "serial";
+    const mode = depth === order.length - 1 ? innermost : outer;
     const visit = (index: Expr) => {
       indices[axis] = index;
       nest(depth + 1);

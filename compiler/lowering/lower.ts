@@ -13,11 +13,12 @@ import { invariant, KilnError } from "../diagnostics.js";
 import { isStatic, printDim } from "../ir/dim.js";
 import { byteLengthOf, type Graph, type Node, type TensorType, type Value } from "../ir/graph.js";
 import { type TensorData, tensorBytes } from "../ir/tensor.js";
-import type { Program, ProgramBuffer, Step } from "../loop/program.js";
+import type { Program, ProgramBuffer, RunError, Step } from "../loop/program.js";
 import { findOperator } from "../operators/index.js";
 import type { Operator } from "../operators/operator.js";
 import { viewNode } from "../operators/operator.js";
 import { lowerAnchor } from "./anchor.js";
+import { lowerChecks } from "./checks.js";
 import { lowerBranch, lowerLoop } from "./control.js";
 import { planDestinations } from "./destinations.js";
 import { constraintsOf, isShapeOnly, lowerElements, storeDims } from "./dims.js";
@@ -43,6 +44,7 @@ export class Lowering {
   private readonly placements = new Map<Value, Placement>();
   private readonly packedConstants = new Map<TensorData, Map<string, Placement>>();
   private error: ProgramBuffer | undefined;
+  private readonly errors: RunError[] = [];
   /** What has been checked already. */
   private required = new Set<string>();
   private destinations: ReadonlyMap<Value, Placement> = new Map();
@@ -72,7 +74,7 @@ export class Lowering {
       outputs,
       inputShapes: graph.inputs.map(({ shape }) => shape),
       outputShapes: graph.outputs.map(({ shape }) => shape),
-      errors: [],
+      errors: this.errors,
     };
   }
 
@@ -116,6 +118,12 @@ export class Lowering {
   errorBuffer(): ProgramBuffer {
     this.error ??= this.newBuffer("error", { dtype: "int32", shape: [1] }, "error");
     return this.error;
+  }
+
+  /** The number that stands for an error of the run. */
+  errorNumber(error: RunError): number {
+    this.errors.push(error);
+    return this.errors.length;
   }
 
   /** True where memory, or a symbol, may turn out not to fit while the program runs. */
@@ -178,6 +186,7 @@ export class Lowering {
 
   private lowerNode(node: Node): void {
     this.requireConstraints(node);
+    this.checkElements(node);
     if (node.operator === "kiln.Elements") {
       lowerElements(this, node);
       return;
@@ -202,6 +211,22 @@ export class Lowering {
     }
     if (operator.lower !== undefined) lowerAnchor(this, node, node);
     else lowerGroup(this, node);
+  }
+
+  /** Checks elements that must be within bounds, of the node or of those fused in it. */
+  private checkElements(node: Node): void {
+    if (node.operator !== "kiln.Fusion") {
+      const read = node.inputs.flatMap((input): [Value, Placement][] =>
+        input === null || input.constant !== null ? [] : [[input, this.placementOf(input)]],
+      );
+      lowerChecks(this, node, new Map(read), node.source);
+      return;
+    }
+    const region = node.regions[0]!;
+    const external = new Map(
+      region.inputs.map((input, i): [Value, Placement] => [input, this.placementOf(node.inputs[i]!)]),
+    );
+    for (const inner of region.nodes) lowerChecks(this, inner, external, node.source);
   }
 
   /** Checks at run time what inference could not know of the node's dims. */

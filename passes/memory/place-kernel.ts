@@ -69,14 +69,15 @@ export function placeKernel(table: BlockTable, base: number, errorNumber: number
     const block = k.let("block", get(parts.lists, j));
     const bytes = k.let("bytes", maxIndex(get(parts.bytes, block), 0));
     const start = k.let("start", firstFit(k, get, parts, block, bytes, read(kept), base));
-    k.if(op("gt_s", bytes, sub(limit, start)), () => {
+    const isTooLarge = k.let("is_too_large", op("gt_s", bytes, sub(limit, start)));
+    k.if(isTooLarge, () => {
       const first = select(op("eq", k.load(error, 0), 0), i32Constant(errorNumber), k.load(error, 0));
       k.store(error, 0, first);
     });
     set(parts.address, block, start);
     insert(k, memory, parts, block, start, read(kept));
     k.assign(kept, add(read(kept), 1));
-    k.assign(end, maxIndex(read(end), add(start, bytes)));
+    k.assign(end, select(isTooLarge, read(end), maxIndex(read(end), add(start, bytes))));
   });
   k.store(memory, parts.count, read(kept));
   k.store(memory, parts.end, read(end));
