@@ -73,7 +73,7 @@ class KernelEvaluation<S extends AttributeSchema> {
       placement,
       walked: placement,
       output: (i = 0) => this.outputs[i]!,
-      packed: unused("packed constants"),
+      packed: (_, key, make) => this.placeConstant(key, make()),
       withBorder: unused("a border"),
       joinsDims: () => false,
       scratch: (name, { type }) => this.place(name, type, "temporary"),
@@ -85,6 +85,14 @@ class KernelEvaluation<S extends AttributeSchema> {
     const buffer = { name, dtype: type.dtype, byteLength: byteLengthOf(type), kind };
     this.buffers.push(buffer);
     return { buffer, strided: dense(type.shape) };
+  }
+
+  private placeConstant(name: string, data: TensorData): Placement {
+    const type = { dtype: data.dtype, shape: data.dims };
+    const { buffer, strided } = this.place(name, type, "constant");
+    const filled = { ...buffer, data: tensorBytes(data) };
+    this.buffers[this.buffers.indexOf(buffer)] = filled;
+    return { buffer: filled, strided };
   }
 
   private kernel(

@@ -20,7 +20,9 @@ import { deformOperators } from "./convolution-deform.js";
 import { convolutionTransposeOperators } from "./convolution-transpose.js";
 import { cumulativeOperators } from "./cumulative.js";
 import { determinantOperators } from "./determinant.js";
+import { diagonalOperators } from "./diagonal.js";
 import { dropoutOperators } from "./dropout.js";
+import { einsumOperators } from "./einsum.js";
 import { gemmOperators } from "./gemm.js";
 import { gridOperators } from "./grid-sample.js";
 import { indexingOperators } from "./indexing.js";
@@ -54,6 +56,8 @@ import { quantizeLinearOperators } from "./quantize-linear.js";
 import { microsoftQuantizeOperators } from "./quantize-microsoft.js";
 import { randomOperators } from "./random.js";
 import { generatorOperators } from "./random-generators.js";
+import { recurrentOperators } from "./recurrent.js";
+import { recurrentCells } from "./recurrent-cells.js";
 import { reductionOperators } from "./reduction-reducers.js";
 import { reshapeOperators } from "./reshape.js";
 import { resizeOperators } from "./resize.js";
@@ -97,7 +101,11 @@ const all: readonly Operator[] = [
   ...unfoldingOperators,
   ...roiOperators,
   ...matmulOperators,
+  ...recurrentCells,
+  ...recurrentOperators,
   ...gemmOperators,
+  ...einsumOperators,
+  ...diagonalOperators,
   ...internalOperators,
   ...convolutionTransposeOperators,
   ...convolutionOperators,
