@@ -62,15 +62,24 @@ export class KernelScope extends KernelBuilder {
     return mul(size, factor);
   }
 
-  /** A tensor as a parameter of the kernel. The same tensor is one parameter however often it is asked for. */
-  view(name: string, placement: Placement, access: Buffer["access"]): TensorView {
+  /**
+   * A tensor as a parameter of the kernel. The same tensor is one parameter however often it is asked for. It may be
+   * read as another type of as many bits.
+   */
+  view(
+    name: string,
+    placement: Placement,
+    access: Buffer["access"],
+    dtype: DType = placement.buffer.dtype,
+  ): TensorView {
     const { buffer, strided } = placement;
-    const key = [buffer.name, access, strided.offset, strided.shape, strided.strides].map(String).join("|");
+    const place = [strided.offset, strided.shape, strided.strides].map(String);
+    const key = [buffer.name, access, dtype, ...place].join("|");
     const known = this.views.get(key);
     if (known !== undefined) return known;
-    const view = isPacked(buffer.dtype)
-      ? this.packedView(name, placement, access)
-      : new TensorView(this, this.buffer(name, memoryType(buffer.dtype), access, reach(strided)), placement);
+    const view = isPacked(dtype)
+      ? this.packedView(name, placement, access, dtype)
+      : new TensorView(this, this.buffer(name, memoryType(dtype), access, reach(strided)), strided, dtype);
     this.views.set(key, view);
     const byteOffset = isPacked(buffer.dtype) ? 0 : multiplyDims(strided.offset, dtypes[buffer.dtype].bytes);
     this.args.push({ buffer, byteOffset });
@@ -78,15 +87,17 @@ export class KernelScope extends KernelBuilder {
   }
 
   /** Addresses are whole bytes, so the tensor's place in the buffer is part of its indices. */
-  private packedView(name: string, placement: Placement, access: Buffer["access"]): TensorView {
-    const { buffer, strided } = placement;
+  private packedView(
+    name: string,
+    { strided }: Placement,
+    access: Buffer["access"],
+    dtype: DType,
+  ): TensorView {
     const elements = reach(strided);
     const bytes =
-      elements === null || !isStatic(strided.offset)
-        ? null
-        : storedBytes(buffer.dtype, strided.offset + elements);
+      elements === null || !isStatic(strided.offset) ? null : storedBytes(dtype, strided.offset + elements);
     const view = this.buffer(name, "uint8", access === "write" ? "readwrite" : access, bytes);
-    return new TensorView(this, view, placement, strided.offset);
+    return new TensorView(this, view, strided, dtype, strided.offset);
   }
 
   finishCall(): { kernel: Kernel; args: readonly CallArgument[]; sizes: readonly Dim[] } {
@@ -120,19 +131,14 @@ export interface Lanes {
 }
 
 export class TensorView {
-  readonly strided: Strided;
-  readonly dtype: DType;
-
   constructor(
     private readonly scope: KernelScope,
     readonly buffer: Buffer,
-    placement: Placement,
+    readonly strided: Strided,
+    readonly dtype: DType,
     /** Element of the buffer at which the tensor starts: elsewhere than at 0 only where types are packed. */
     readonly start: Dim = 0,
-  ) {
-    this.strided = placement.strided;
-    this.dtype = placement.buffer.dtype;
-  }
+  ) {}
 
   stride(axis: number): Dim {
     return this.strided.strides[axis]!;

@@ -7,6 +7,7 @@ import { clipOperators } from "./arithmetic-clip.js";
 import { integerOperators } from "./arithmetic-integer.js";
 import { powerOperators } from "./arithmetic-power.js";
 import { unaryOperators } from "./arithmetic-unary.js";
+import { bitcastOperators } from "./bitcast.js";
 import { castOperators } from "./cast.js";
 import { cropOperators } from "./center-crop-pad.js";
 import { unfoldingOperators } from "./col2im.js";
@@ -113,6 +114,7 @@ const all: readonly Operator[] = [
   ...activationOperators,
   ...arithmeticOperators,
   ...castOperators,
+  ...bitcastOperators,
   ...clipOperators,
   ...constantOperators,
   ...movementOperators,

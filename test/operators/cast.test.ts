@@ -177,6 +177,32 @@ describe("rounding happens once", () => {
   });
 });
 
+describe("BitCast", () => {
+  const bitcast = (to: DType, input: Given): NodeCase => ({
+    op: "BitCast",
+    opset: 26,
+    inputs: [input],
+    attributes: { to: dtypes[to].onnx },
+  });
+
+  test("keeps every bit", async () => {
+    await expectResults(bitcast("int32", [1, -0, inf]), [
+      vector("int32", 0x3f800000, -(2 ** 31), 0x7f800000),
+    ]);
+    // A NaN with a payload, and a subnormal.
+    const halves = vector("uint16", 0x7c01, 0xfe55, 1);
+    const results = [await evaluate(bitcast("float16", halves)), await interpret(bitcast("float16", halves))];
+    for (const [{ data } = halves] of results) expect(data).toEqual(Uint16Array.of(0x7c01, 0xfe55, 1));
+    await expectResults(bitcast("int4", vector("uint4", 15, 8, 7)), [vector("int4", -1, -8, 7)]);
+    await expectResults(bitcast("bool", vector("uint8", 0, 1, 200)), [vector("bool", 0, 1, 1)]);
+    await expectResults(bitcast("int64", vector("float64", 1)), [vector("int64", 0x3ff0000000000000)]);
+  });
+
+  test("types of other sizes are refused", async () => {
+    await expect(evaluate(bitcast("int16", [1]))).rejects.toThrow(/32 bits of float32 for 16 of int16/);
+  });
+});
+
 describe("packed integers", () => {
   test("keep the lowest bits of the nearest integer", async () => {
     await expectResults(cast("int4", [-9, 7, 8, 2.5, 3.5, -0.6]), [vector("int4", 7, 7, -8, 2, 4, -1)]);
