@@ -1,25 +1,23 @@
 /** Tensors made of a shape and a few numbers. `Constant` itself is the importer's. */
 
-import {
-  ceilDivDims,
-  type Dim,
-  isStatic,
-  maxDims,
-  productOfDims,
-  staticDim,
-  subtractDims,
-} from "../ir/dim.js";
+import { type Dim, isStatic, productOfDims } from "../ir/dim.js";
 import { type DType, dtypeFromOnnx, dtypes } from "../ir/dtype.js";
-import { printType } from "../ir/graph.js";
+import { printType, type Value } from "../ir/graph.js";
 import { elementCount, type TensorData, tensor, tensorOf } from "../ir/tensor.js";
 import { add, constant, op, select } from "../loop/builder.js";
 import { type Expr, registerTypes } from "../loop/ir.js";
 import { normaliseAxes } from "./axes.js";
-import { convertElement } from "./cast-emit.js";
+import type { GraphBuilder } from "./builder.js";
+import { limitedIndex } from "./indices.js";
 import { injective } from "./injective.js";
 import { decodeElement } from "./numbers.js";
-import { attribute, type ElementContext, type NodeView, type Operator } from "./operator.js";
-import { floats, numeric } from "./pointwise.js";
+import {
+  attribute,
+  type ElementContext,
+  type ImportedNode,
+  type NodeView,
+  type Operator,
+} from "./operator.js";
 
 const fillAttributes = { value: attribute.optional("tensor") } as const;
 
@@ -80,62 +78,15 @@ const EyeLike = injective({
   },
   injective: (context, [row, column]) => {
     const { dtype } = context.node.outputs[0]!;
-    const isDiagonal = op("eq", add(row!, context.attributes.k), column!);
+    // No matrix has diagonals as far away as the limit.
+    const k = Math.max(-(2 ** 30), Math.min(2 ** 30, context.attributes.k));
+    const isDiagonal = op("eq", add(row!, k), column!);
     return select(isDiagonal, numberConstant(dtype, 1), numberConstant(dtype, 0));
   },
 });
 
 const numberConstant = (dtype: DType, value: number): Expr =>
   constant({ scalar: registerTypes[dtype], lanes: 1 }, value);
-
-/** The one element of an input that must be known. */
-function oneElement(context: NodeView, i: number): Dim {
-  const elements = context.requireElements(i);
-  if (elements.length !== 1) context.fail(`input ${i} has ${elements.length} elements, not one`, "E_SHAPE");
-  return elements[0]!;
-}
-
-/** The number of steps from start to limit. */
-function stepsOf(context: NodeView): Dim {
-  const [start, limit, delta] = [0, 1, 2].map((i) => oneElement(context, i)) as [Dim, Dim, Dim];
-  if (delta === 0) context.fail("delta is 0");
-  if (isStatic(start) && isStatic(limit) && isStatic(delta)) {
-    return Math.max(Math.ceil((limit - start) / delta), 0);
-  }
-  if (!isStatic(delta)) return context.fail("delta must be known at compile time", "E_UNSUPPORTED");
-  const span = delta > 0 ? subtractDims(limit, start) : subtractDims(start, limit);
-  return maxDims(ceilDivDims(span, Math.abs(delta)), 0);
-}
-
-const Range = injective({
-  name: "Range",
-  summary: "The numbers from start to limit (which is left out) in steps of delta.",
-  inputs: ["start", "limit", "delta"],
-  attributes: {},
-  versions: [11, 27],
-  infer: (context) => {
-    const { dtype } = context.input(0);
-    if (!numeric.includes(dtype)) context.fail(`does not take ${dtype}`, "E_UNSUPPORTED");
-    if (context.input(1).dtype !== dtype || context.input(2).dtype !== dtype) {
-      context.fail("start, limit and delta differ in type");
-    }
-    return [{ dtype, shape: [stepsOf(context)] }];
-  },
-  injective: (context, [index]) => {
-    const { dtype } = context.input(0);
-    const [start, delta] = [0, 2].map((i) =>
-      context.load(
-        i,
-        context.input(i).shape.map(() => context.dim(0)),
-      ),
-    ) as [Expr, Expr];
-    return op("add", start, op("mul", convertElement(index!, "int32", widened(dtype)), delta));
-  },
-});
-
-/** The type in whose register the elements are computed. */
-const widened = (dtype: DType): DType =>
-  registerTypes[dtype] === "f32" ? "float32" : registerTypes[dtype] === "i32" ? "int32" : dtype;
 
 const Trilu = injective({
   name: "Trilu",
@@ -163,15 +114,8 @@ const Trilu = injective({
 function diagonalOf(context: ElementContext<{ upper: { kind: "int"; optional: false } }>): Expr | number {
   const k = context.optional(1);
   if (k === null) return 0;
-  const known = context.elements(1)?.[0];
-  if (known !== undefined) return staticDim(known, "k");
-  return op(
-    "i64_to_i32",
-    context.load(
-      1,
-      k.shape.map(() => context.dim(0)),
-    ),
-  );
+  const at = k.shape.map(() => context.dim(0));
+  return limitedIndex(context.load(1, at), "int64");
 }
 
 const oneHotAttributes = { axis: attribute.int(-1) } as const;
@@ -179,30 +123,38 @@ const oneHotAttributes = { axis: attribute.int(-1) } as const;
 const oneHotAxis = (context: NodeView<typeof oneHotAttributes>): number =>
   normaliseAxes([context.attributes.axis], context.input(0).rank + 1, context)[0]!;
 
+/** Depths of other types than int64 are cast to it, as the specification has it. */
+const integerDepth = (b: GraphBuilder, [indices, depth, values]: (Value | null)[], view: ImportedNode) => {
+  const whole = depth!.dtype === "int64" ? depth! : b.op("Cast", [depth!], { to: dtypes.int64.onnx });
+  return [b.op("OneHot", [indices!, whole, values!], { axis: view.attributes.axis as number })];
+};
+
+function depthOf(context: NodeView<typeof oneHotAttributes>): Dim {
+  const elements = context.requireIntegers(1);
+  const [depth] = elements;
+  if (depth === undefined || elements.length > 1) {
+    return context.fail(`depth has ${elements.length} elements, not one`, "E_SHAPE");
+  }
+  return depth;
+}
+
 const OneHot = injective({
   name: "OneHot",
   summary: "Along a new axis, the second of two values at the given index, and the first one elsewhere.",
   inputs: ["indices", "depth", "values"],
   attributes: oneHotAttributes,
-  versions: [9, 11],
+  versions: [9, 11].map((since) => ({ since, upgrade: integerDepth })),
   infer: (context) => {
     const { type, dtype } = context.input(2);
-    if (type.shape.length !== 1 || type.shape[0] !== 2) {
-      context.fail(`values are ${printType(type)}, not a pair`, "E_SHAPE");
-    }
+    if (type.shape.length !== 1) context.fail(`values are ${printType(type)}, not a pair`, "E_SHAPE");
+    context.requireEqual(type.shape[0]!, 2, `values are ${printType(type)}, not a pair`);
     const shape: Dim[] = [...context.input(0).shape];
-    shape.splice(oneHotAxis(context), 0, oneElement(context, 1));
+    shape.splice(oneHotAxis(context), 0, depthOf(context));
     return [{ dtype, shape }];
   },
   injective: (context, indices) => {
     const axis = oneHotAxis(context);
-    const { dtype } = context.input(0);
-    const given = context.load(0, indices.toSpliced(axis, 1));
-    const index = convertElement(
-      given,
-      dtype,
-      floats.includes(dtype) || dtype.endsWith("64") ? "int32" : dtype,
-    );
+    const index = limitedIndex(context.load(0, indices.toSpliced(axis, 1)), context.input(0).dtype);
     const depth = context.dim(context.node.outputs[0]!.shape[axis]!);
     const wrapped = select(op("lt_s", index, 0), op("add", index, depth), index);
     const [off, on] = [0, 1].map((i) => context.load(2, [context.dim(i)])) as [Expr, Expr];
@@ -210,4 +162,4 @@ const OneHot = injective({
   },
 });
 
-export const constantOperators: readonly Operator[] = [ConstantOfShape, EyeLike, Range, Trilu, OneHot];
+export const constantOperators: readonly Operator[] = [ConstantOfShape, EyeLike, Trilu, OneHot];

@@ -57,6 +57,7 @@ import { quantizeLinearOperators } from "./quantize-linear.js";
 import { microsoftQuantizeOperators } from "./quantize-microsoft.js";
 import { randomOperators } from "./random.js";
 import { generatorOperators } from "./random-generators.js";
+import { rangeOperators } from "./range.js";
 import { recurrentOperators } from "./recurrent.js";
 import { recurrentCells } from "./recurrent-cells.js";
 import { reductionOperators } from "./reduction-reducers.js";
@@ -69,6 +70,7 @@ import { selectionOperators } from "./selection.js";
 import { shapeOperators } from "./shape.js";
 import { sliceOperators } from "./slice.js";
 import { softmaxOperators } from "./softmax.js";
+import { splitOperators } from "./split.js";
 import { topKOperators } from "./top-k.js";
 import { optimizerOperators } from "./training-optimizers.js";
 import { uniqueOperators } from "./unique.js";
@@ -88,6 +90,8 @@ const all: readonly Operator[] = [
   ...reductionOperators,
   ...argExtremumOperators,
   ...topKOperators,
+  ...rangeOperators,
+  ...splitOperators,
   ...determinantOperators,
   ...suppressionOperators,
   ...uniqueOperators,

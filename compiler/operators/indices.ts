@@ -5,6 +5,7 @@ import type { DType } from "../ir/dtype.js";
 import type { TensorData } from "../ir/tensor.js";
 import { op, select } from "../loop/builder.js";
 import type { Expr } from "../loop/ir.js";
+import { convertElement } from "./cast-emit.js";
 import { decodeElements } from "./numbers.js";
 import type { ElementCheck, ElementContext, NodeView } from "./operator.js";
 
@@ -59,3 +60,11 @@ export function insideIndex(
 /** The index that an input has at some place. */
 export const loadIndex = (context: ElementContext, input: number, at: readonly Expr[], dim: Dim): Expr =>
   insideIndex(context, input, context.load(input, at), dim);
+
+/** A number as an i32, limited to what is at most `limit` from 0: what is far outside stays outside. */
+export function limitedIndex(x: Expr, dtype: DType, limit = 2 ** 30): Expr {
+  if (dtype === "uint64") return op("i64_to_i32", op("min_u", x, limit));
+  if (dtype === "int64") return op("i64_to_i32", op("min_s", op("max_s", x, -limit), limit));
+  if (dtype === "uint32") return op("min_u", x, limit);
+  return op("min_s", op("max_s", convertElement(x, dtype, "int32"), -limit), limit);
+}

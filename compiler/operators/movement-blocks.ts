@@ -1,43 +1,45 @@
 /** Operators that repeat a tensor, or move elements between channels and places. */
 
-import { type Dim, floorDivDims, isStatic, modDims, multiplyDims } from "../ir/dim.js";
+import { type Dim, floorDivDims, isStatic, modDims, multiplyDims, printDim } from "../ir/dim.js";
+import { dtypes } from "../ir/dtype.js";
 import { add, div, mul, rem } from "../loop/builder.js";
+import { normaliseAxes } from "./axes.js";
 import { injective } from "./injective.js";
 import { attribute, elementsOf, type NodeView, type Operator, oldVersion } from "./operator.js";
 
 /** How often each axis is repeated. */
-function repeatsOf(context: NodeView): number[] {
-  const repeats = context.requireIntegers(1).map((count) => {
-    if (!isStatic(count) || count < 0) context.fail("repeats by a number that is not known", "E_UNSUPPORTED");
-    return count as number;
-  });
+function repeatsOf(context: NodeView): readonly Dim[] {
+  const repeats = context.requireIntegers(1);
   const { rank } = context.input(0);
   if (repeats.length !== rank) context.fail(`has ${repeats.length} repeats for ${rank} dims`, "E_SHAPE");
+  const negative = repeats.find((count) => isStatic(count) && count < 0);
+  if (negative !== undefined) context.fail(`repeats a tensor ${printDim(negative)} times`, "E_SHAPE");
   return repeats;
 }
+
+/** Once it took the number of repeats and the axis as two numbers. */
+const tileAlongAxis = oldVersion(
+  1,
+  {},
+  (b, [x, tiles, axis], view) => {
+    const [which] = elementsOf(axis!) ?? [];
+    if (which === undefined || !isStatic(which)) {
+      return view.fail("the axis must be known at compile time", "E_UNSUPPORTED");
+    }
+    const [along] = normaliseAxes([which], x!.rank, view);
+    const count = b.op("Reshape", [b.op("Cast", [tiles!], { to: dtypes.int64.onnx }), b.ints([1])]);
+    const parts = x!.shape.map((_, i) => (i === along ? count : b.ints([1])));
+    return [b.op("Tile", [x!, b.op("Concat", parts, { axis: 0 })])];
+  },
+  ["input", "tiles", "axis"],
+);
 
 const Tile = injective({
   name: "Tile",
   summary: "Repeats a tensor along its axes.",
   inputs: ["input", "repeats"],
   attributes: {},
-  versions: [
-    // Once it took the number of repeats and the axis as two numbers.
-    oldVersion(
-      1,
-      {},
-      (b, [x, tiles, axis], view) => {
-        const [count, which] = [elementsOf(tiles!)?.[0], elementsOf(axis!)?.[0]];
-        if (!isKnown(count) || !isKnown(which))
-          view.fail("tiles and axis must be known at compile time", "E_UNSUPPORTED");
-        const repeats = x!.shape.map((_, i) => (i === which ? (count as number) : 1));
-        return [b.op("Tile", [x!, b.ints(repeats)])];
-      },
-      ["input", "tiles", "axis"],
-    ),
-    6,
-    13,
-  ],
+  versions: [tileAlongAxis, 6, 13],
   infer: (context) => {
     const { dtype, shape } = context.input(0);
     return [{ dtype, shape: repeatsOf(context).map((count, axis) => multiplyDims(shape[axis]!, count)) }];
@@ -56,8 +58,6 @@ const Tile = injective({
     return context.load(0, places);
   },
 });
-
-const isKnown = (dim: Dim | undefined): dim is number => dim !== undefined && isStatic(dim);
 
 function imageShape(context: NodeView): readonly Dim[] {
   const { shape, rank } = context.input(0);

@@ -1,13 +1,23 @@
 /** Pad: elements around a tensor, made up or repeated; negative amounts cut instead. */
 
-import { addDims, type Dim, isStatic } from "../ir/dim.js";
+import {
+  addDims,
+  type Dim,
+  equalityOfDims,
+  isStatic,
+  maxDims,
+  minDims,
+  multiplyDims,
+  subtractDims,
+} from "../ir/dim.js";
 import { dtypes } from "../ir/dtype.js";
 import type { Value } from "../ir/graph.js";
-import { add, constant, maxIndex, minIndex, op, rem, select, sub } from "../loop/builder.js";
+import { add, constant, maxIndex, minIndex, op, select, sub } from "../loop/builder.js";
 import { type Expr, registerTypes } from "../loop/ir.js";
-import { normaliseAxes } from "./axes.js";
+import { fromStart, normaliseAxes } from "./axes.js";
 import type { GraphBuilder } from "./builder.js";
 import { injective } from "./injective.js";
+import { flooredRemainder } from "./integer.js";
 import {
   type AttributesOf,
   attribute,
@@ -20,69 +30,78 @@ import {
 const padAttributes = { mode: attribute.string("constant") } as const;
 type PadView = NodeView<typeof padAttributes>;
 
-/** Elements put before (and after) those of each axis. */
-function amounts(context: PadView): { before: number; after: number }[] {
-  const { rank } = context.input(0);
-  const pads = context.requireIntegers(1).map((amount) => {
-    if (!isStatic(amount)) context.fail("pads by a number that is not known", "E_UNSUPPORTED");
-    return amount as number;
-  });
-  const given = context.optional(3) === null ? null : context.requireIntegers(3).map(Number);
-  const axes = given?.map((axis) => normaliseAxes([axis], rank, context)[0]!);
+/** What happens to an axis: negative amounts cut elements off before others are put there. */
+interface Padding {
+  /** Elements put before and after. */
+  readonly before: Dim;
+  readonly after: Dim;
+  /** Elements cut off before, and those that are left of the axis. */
+  readonly cut: Dim;
+  readonly left: Dim;
+}
+
+const negative = (amount: Dim): Dim => maxDims(subtractDims(0, amount), 0);
+
+function paddings(context: PadView): Padding[] {
+  const { shape, rank } = context.input(0);
+  const pads = context.requireIntegers(1);
+  const axes = context.optional(3) === null ? undefined : context.requireIntegers(3);
   const count = axes?.length ?? rank;
   if (pads.length !== 2 * count) context.fail(`has ${pads.length} pads for ${count} axes`, "E_SHAPE");
-  return Array.from({ length: rank }, (_, axis) => {
-    const i = axes === undefined ? axis : axes.indexOf(axis);
-    return i < 0 ? { before: 0, after: 0 } : { before: pads[i]!, after: pads[i + count]! };
+  if (axes !== undefined) normaliseAxes(axes.filter(isStatic), rank, context);
+  return shape.map((dim, axis) => {
+    const amount = (side: readonly Dim[]): Dim =>
+      axes === undefined ? side[axis]! : amountOf(axes, side, axis, rank);
+    const [before, after] = [amount(pads.slice(0, count)), amount(pads.slice(count))];
+    return {
+      before: maxDims(before, 0),
+      after: maxDims(after, 0),
+      cut: negative(before),
+      left: subtractDims(dim, addDims(negative(before), negative(after))),
+    };
   });
 }
 
-/** Where an index before the start or behind the end of an axis is taken from. */
-const sources: Readonly<Record<string, (index: Expr, dim: Expr, size: Dim, before: number) => Expr>> = {
-  constant: (index, dim) => minIndex(maxIndex(index, 0), sub(dim, 1)),
-  edge: (index, dim) => minIndex(maxIndex(index, 0), sub(dim, 1)),
-  reflect: (index, dim, size, before) => {
-    if (size === 1) return constant(index.type, 0);
-    const period = sub(add(dim, dim), 2);
-    const place = positiveRemainder(index, period, isStatic(size) ? 2 * size - 2 : null, before);
+/** The amount that is given for an axis, 0 where none is. */
+const amountOf = (axes: readonly Dim[], amounts: readonly Dim[], axis: number, rank: number): Dim =>
+  axes
+    .map((given, i) => multiplyDims(equalityOfDims(fromStart(given, rank), axis), amounts[i]!))
+    .reduce(addDims, 0);
+
+/** Where an index before the start or behind the end of what is left of an axis is taken from. */
+const sources: Readonly<Record<string, (index: Expr, size: Dim, context: ElementContext) => Expr>> = {
+  constant: (index, size, context) => nearest(index, context.dim(size)),
+  edge: (index, size, context) => nearest(index, context.dim(size)),
+  reflect: (index, size, context) => {
+    // Of one element nothing is reflected but itself.
+    const period = context.dim(maxDims(addDims(addDims(size, size), -2), 1));
+    const place = flooredRemainder(index, period, "int32");
     return minIndex(place, sub(period, place));
   },
-  wrap: (index, dim, size, before) => positiveRemainder(index, dim, isStatic(size) ? size : null, before),
+  wrap: (index, size, context) => flooredRemainder(index, context.dim(size), "int32"),
 };
 
-/** The remainder of an index from -before on. */
-function positiveRemainder(index: Expr, period: Expr, known: number | null, before: number): Expr {
-  if (known === null) {
-    // Whole periods do not matter: as many are added as there may be elements before.
-    return rem(add(index, op("mul", period, Math.max(before, 0))), period);
-  }
-  return rem(add(index, Math.ceil(Math.max(before, 0) / known) * known), known);
-}
+const nearest = (index: Expr, size: Expr): Expr => maxIndex(minIndex(index, sub(size, 1)), 0);
 
 function paddedElement(context: ElementContext<typeof padAttributes>, indices: readonly Expr[]): Expr {
-  const { shape, dtype } = context.input(0);
+  const { dtype } = context.input(0);
   const { mode } = context.attributes;
-  const scalar = registerTypes[dtype];
-  const value = () =>
-    context.optional(2) === null
-      ? constant({ scalar, lanes: 1 }, 0)
-      : context.load(
-          2,
-          context.input(2).shape.map(() => context.dim(0)),
-        );
-  const isEmpty = amounts(context).some(({ before, after }, axis) => {
-    return addDims(shape[axis]!, Math.min(before, 0) + Math.min(after, 0)) === 0;
-  });
-  if (isEmpty) return value();
+  const value = (): Expr => {
+    const given = context.optional(2);
+    if (given === null) return constant({ scalar: registerTypes[dtype], lanes: 1 }, 0);
+    return context.load(
+      2,
+      given.shape.map(() => context.dim(0)),
+    );
+  };
+  const axes = paddings(context);
+  if (axes.some(({ left }) => left === 0)) return value();
   const conditions: Expr[] = [];
-  const places = amounts(context).map(({ before, after }, axis) => {
-    // What is cut is gone before anything is repeated.
-    const cut = Math.max(-before, 0);
-    const size = addDims(shape[axis]!, -cut - Math.max(-after, 0));
-    const index = sub(indices[axis]!, Math.max(before, 0));
-    if (before <= 0 && after <= 0) return add(index, cut);
-    if (mode === "constant") conditions.push(op("lt_u", index, context.dim(size)));
-    return add(sources[mode]!(index, context.dim(size), size, before), cut);
+  const places = axes.map(({ before, after, cut, left }, axis) => {
+    if (before === 0 && after === 0) return add(indices[axis]!, context.dim(cut));
+    const index = sub(indices[axis]!, context.dim(before));
+    if (mode === "constant") conditions.push(op("lt_u", index, context.dim(left)));
+    return add(sources[mode]!(index, left, context), context.dim(cut));
   });
   const element = context.load(0, places);
   if (conditions.length === 0) return element;
@@ -131,19 +150,19 @@ const Pad = injective({
     ...[11, 13, 18, 19, 21, 23, 24, 25],
   ],
   infer: (context) => {
-    const { dtype, shape } = context.input(0);
+    const { dtype } = context.input(0);
     const { mode } = context.attributes;
     if (!Object.hasOwn(sources, mode)) context.fail(`mode "${mode}" is not defined`);
     const value = context.optional(2);
     if (value !== null && value.dtype !== dtype) context.fail(`pads ${dtype} with ${value.dtype}`);
-    const result = amounts(context).map(({ before, after }, axis) => {
-      const dim = shape[axis]!;
-      const left = addDims(dim, Math.min(before, 0) + Math.min(after, 0));
-      if (isStatic(left) && left < 0) context.fail(`cuts more than axis ${axis} has`, "E_SHAPE");
-      if (left === 0 && (before > 0 || after > 0) && mode !== "constant") {
-        context.fail(`mode "${mode}" on axis ${axis} without elements`, "E_SHAPE");
+    const result = paddings(context).map(({ before, after, left }, axis) => {
+      context.requireEqual(minDims(left, 0), 0, `cuts more than axis ${axis} has`);
+      const made = addDims(before, after);
+      if (mode !== "constant") {
+        const fromNothing = multiplyDims(equalityOfDims(left, 0), made);
+        context.requireEqual(fromNothing, 0, `mode "${mode}" on axis ${axis} without elements`);
       }
-      return addDims(dim, before + after);
+      return addDims(left, made);
     });
     return [{ dtype, shape: result }];
   },

@@ -12,7 +12,14 @@ import { normaliseAxes } from "./axes.js";
 import type { GraphBuilder } from "./builder.js";
 import { evaluateByKernels } from "./evaluate-kernels.js";
 import { injective } from "./injective.js";
-import { attribute, defineExpansion, defineOperator, type NodeView, type Operator } from "./operator.js";
+import {
+  attribute,
+  defineExpansion,
+  defineOperator,
+  elementsOf,
+  type NodeView,
+  type Operator,
+} from "./operator.js";
 
 const takeAttributes = { axis: attribute.int(0) } as const;
 
@@ -34,8 +41,10 @@ const Take = injective({
 });
 
 /** What is taken of tensors that hold `count` parts along an axis, and room for more behind them. */
-export const take = (b: GraphBuilder, data: Value, count: Value, axis = 0): Value =>
-  b.op("kiln.Take", [data, count], { axis });
+export function take(b: GraphBuilder, data: Value, count: Value, axis = 0): Value {
+  const known = elementsOf(count) === null ? b.symbols(count, true) : count;
+  return b.op("kiln.Take", [data, known], { axis });
+}
 
 function lowerPlaces(context: LoweringContext): void {
   const { shape } = context.input(0);

@@ -1,4 +1,4 @@
-/** Slice, and Split as slices. */
+/** Slice. */
 
 import {
   addDims,
@@ -11,25 +11,13 @@ import {
   minDims,
   multiplyDims,
   negativityOfDim,
-  printDim,
   selectDims,
   subtractDims,
 } from "../ir/dim.js";
-import type { Value } from "../ir/graph.js";
 import { add, mul } from "../loop/builder.js";
 import { fromStart, normaliseAxes } from "./axes.js";
-import type { GraphBuilder } from "./builder.js";
 import { gatherStrided, rowMajorStrides } from "./movement.js";
-import {
-  attribute,
-  defineExpansion,
-  defineOperator,
-  elementsOf,
-  type ImportedNode,
-  type NodeView,
-  type Operator,
-  oldVersion,
-} from "./operator.js";
+import { attribute, defineOperator, type NodeView, type Operator, oldVersion } from "./operator.js";
 import { shapeElements } from "./reshape.js";
 
 /** What is taken of one axis. */
@@ -157,66 +145,4 @@ const Slice = defineOperator({
   },
 });
 
-/** The pieces of a split, as slices: each is seen in place, whoever reads it. */
-function split(b: GraphBuilder, x: Value, sizes: readonly number[] | null, view: SplitNode): Value[] {
-  const [axis] = normaliseAxes([view.attributes.axis], x.rank, view) as [number];
-  const dim = x.shape[axis]!;
-  const parts = sizes ?? equalParts(dim, view);
-  const total = parts.reduce((sum, size) => sum + size, 0);
-  if (sizes !== null && isStatic(dim) && total !== dim) {
-    view.fail(`parts of [${parts}] do not make up ${dim} elements on axis ${axis}`, "E_SHAPE");
-  }
-  let end = 0;
-  return parts.slice(0, view.outputCount).map((size) => {
-    const start = end;
-    end += size;
-    return b.op("Slice", [x, b.ints([start]), b.ints([end]), b.ints([axis])]);
-  });
-}
-
-type SplitNode = ImportedNode<{ axis: { kind: "int"; optional: false; default: number } }>;
-
-/** Equal parts, of which the last one may be smaller; those that are outputs, which are all unless some are left out. */
-function equalParts(dim: Dim, view: SplitNode): number[] {
-  const count = (view.attributes as { num_outputs?: number }).num_outputs ?? view.outputCount;
-  if (!isStatic(dim))
-    view.fail(`splits a dim of ${printDim(dim)} elements into ${count} equal parts`, "E_UNSUPPORTED");
-  if (count < 1) view.fail(`splits into ${count} parts`);
-  const size = Math.ceil(dim / count);
-  return Array.from({ length: Math.min(count, view.outputCount) }, (_, i) =>
-    Math.max(0, Math.min(size, dim - i * size)),
-  );
-}
-
-/** The size of each part from an input. */
-function partsOf(value: Value | null | undefined, view: SplitNode): number[] | null {
-  if (value === null || value === undefined) return null;
-  const sizes = elementsOf(value);
-  if (!sizes?.every(isStatic))
-    view.fail("the sizes of the parts must be known at compile time", "E_UNSUPPORTED");
-  return [...sizes];
-}
-
-const splitByAttribute = (since: number) =>
-  oldVersion(since, { axis: attribute.int(0), split: attribute.optional("ints") }, (b, [x], view) =>
-    split(b, x!, view.attributes.split ?? null, view),
-  );
-
-const Split = defineExpansion({
-  name: "Split",
-  summary: "Cuts a tensor along an axis, into parts of given sizes or equal ones.",
-  inputs: ["input", "split?"],
-  attributes: { axis: attribute.int(0), num_outputs: attribute.optional("int") },
-  versions: [
-    oldVersion(1, { axis: attribute.int(0), split: attribute.optional("ints") }, (b, [x, sizes], view) =>
-      split(b, x!, view.attributes.split ?? partsOf(sizes, view), view),
-    ),
-    splitByAttribute(2),
-    splitByAttribute(11),
-    { since: 13, attributes: { axis: attribute.int(0) } },
-    { since: 18 },
-  ],
-  expand: (b, [x, sizes], view) => split(b, x!, partsOf(sizes, view), view),
-});
-
-export const sliceOperators: readonly Operator[] = [Slice, Split];
+export const sliceOperators: readonly Operator[] = [Slice];

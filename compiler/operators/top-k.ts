@@ -30,8 +30,9 @@ function wanted(context: TopKView): Dim {
     return context.fail(`K has ${elements.length} elements, not one`, "E_SHAPE");
   }
   const dim = context.input(0).shape[axisOf(context)]!;
-  const isWrong = isStatic(k) && (k < 0 || (isStatic(dim) && k > dim));
-  if (isWrong) context.fail(`K is ${k}, of ${printDim(dim)} elements`, "E_SHAPE");
+  const reason = `K is ${printDim(k)}, of ${printDim(dim)} elements`;
+  if (isStatic(k) && k < 0) context.fail(reason, "E_SHAPE");
+  context.requireEqual(minDims(k, dim), k, reason);
   return k;
 }
 
