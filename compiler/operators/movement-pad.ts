@@ -101,7 +101,9 @@ function paddedElement(context: ElementContext<typeof padAttributes>, indices: r
     if (before === 0 && after === 0) return add(indices[axis]!, context.dim(cut));
     const index = sub(indices[axis]!, context.dim(before));
     if (mode === "constant") conditions.push(op("lt_u", index, context.dim(left)));
-    return add(sources[mode]!(index, left, context), context.dim(cut));
+    const place = add(sources[mode]!(index, left, context), context.dim(cut));
+    // Where nothing is left the element is loaded, but not taken: from inside the tensor.
+    return isStatic(left) ? place : nearest(place, context.dim(context.input(0).shape[axis]!));
   });
   const element = context.load(0, places);
   if (conditions.length === 0) return element;
