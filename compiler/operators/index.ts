@@ -24,6 +24,7 @@ import { determinantOperators } from "./determinant.js";
 import { diagonalOperators } from "./diagonal.js";
 import { dropoutOperators } from "./dropout.js";
 import { einsumOperators } from "./einsum.js";
+import { fourierOperators } from "./fourier.js";
 import { gemmOperators } from "./gemm.js";
 import { gridOperators } from "./grid-sample.js";
 import { indexingOperators } from "./indexing.js";
@@ -149,6 +150,7 @@ const all: readonly Operator[] = [
   ...integerConvolutionOperators,
   ...quantizeLinearOperators,
   ...microsoftQuantizeOperators,
+  ...fourierOperators,
 ];
 
 export const qualifiedName = (domain: string, name: string): string =>
