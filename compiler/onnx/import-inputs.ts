@@ -39,7 +39,7 @@ export function inputTypes(inputs: readonly OnnxValueInfo[], sizes: InputSizes):
   }
   return inputs.map(({ name, type }, i) => {
     if (type?.kind !== "tensor") {
-      return { reason: type === undefined ? "its type is not declared" : `a ${type.kind} is not supported` };
+      return { reason: type === undefined ? "its type is not declared" : kindReason(type.kind) };
     }
     const dtype = dtypeFromOnnx(type.elemType);
     if (dtype === undefined) {
@@ -54,6 +54,8 @@ export function inputTypes(inputs: readonly OnnxValueInfo[], sizes: InputSizes):
     return { type: { dtype, shape } };
   });
 }
+
+const kindReason = (kind: string): string => `${/^o/.test(kind) ? "an" : "a"} ${kind} is not supported`;
 
 /** Dims by size or name: what the model leaves open is named after the input. */
 function declaredShape({ name, type }: OnnxValueInfo): DeclaredShape {

@@ -14,8 +14,17 @@ import { findOperator, qualifiedName } from "../operators/index.js";
 import type { Operator, OperatorVersion } from "../operators/operator.js";
 import { convertAttributes } from "./import-attributes.js";
 import { ImportBuilder, NameTable } from "./import-builder.js";
-import { type Body, importBranch, importLoop, importScan, type RegionImporter } from "./import-control.js";
+import {
+  type Body,
+  graphAttribute,
+  importBranch,
+  importLoop,
+  importScan,
+  type RegionImporter,
+} from "./import-control.js";
 import { type InputSizes, inputTypes } from "./import-inputs.js";
+import { type Known, RegionScope, reported, Scope, Sequence, Unknown } from "./import-scope.js";
+import { importSequence, isSequenceOperator, nonTensorReason } from "./import-sequences.js";
 import type { OnnxGraph, OnnxModel, OnnxNode, OnnxTensor } from "./model.js";
 import { constantValue, numeric } from "./tensor.js";
 
@@ -45,37 +54,14 @@ export function checkModel(model: OnnxModel, options: ImportOptions): Unsupporte
   return importer.unsupported;
 }
 
-/**
- * Stands for a value that cannot be had. Where a reason is given, the first node that uses the value is reported with
- * it; else the cause is reported already.
- */
-class Unknown {
-  constructor(readonly reason?: string) {}
-}
-
-const reported = new Unknown();
-
-/** Values by name, those of outer graphs included. */
-class Scope {
-  private readonly values = new Map<string, Value | Unknown>();
-
-  constructor(private readonly outer?: Scope) {}
-
-  get(name: string): Value | Unknown | undefined {
-    return this.values.get(name) ?? this.outer?.get(name);
-  }
-
-  set(name: string, value: Value | Unknown): void {
-    this.values.set(name, value);
-  }
-}
-
 class Importer {
   readonly unsupported: UnsupportedNode[] = [];
   readonly names: NameTable;
   /** Of the graph or region at hand. */
   builder: ImportBuilder;
   private readonly graph: Graph;
+  /** Nodes imported so far: bodies that are imported once for each item, in one another, multiply. */
+  private count = 0;
 
   constructor(
     private readonly model: OnnxModel,
@@ -94,7 +80,8 @@ class Importer {
     for (const { name } of source.outputs) {
       const value = scope.get(name);
       if (value instanceof Value) this.graph.outputs.push(this.output(value, name));
-      else if (value?.reason !== undefined) this.report(name, "graph output", value.reason);
+      else if (value !== undefined && value !== reported)
+        this.report(name, "graph output", reasonAgainst(value));
     }
     return this.graph;
   }
@@ -126,10 +113,15 @@ class Importer {
   }
 
   private importNode(node: OnnxNode, scope: Scope): void {
+    const { nodes } = this.options.limits;
+    if (++this.count > nodes) {
+      const reason = `the model has more than ${nodes} nodes, those of bodies counted as often as they are repeated`;
+      throw new KilnError("E_LIMIT", reason);
+    }
     try {
       const results = this.convert(node, scope);
       node.outputs.forEach((name, i) => {
-        if (name !== "") scope.set(name, results === reported ? reported : (results as Value[])[i]!);
+        if (name !== "") scope.set(name, results === reported ? reported : (results as Known[])[i]!);
       });
     } catch (error) {
       if (!(error instanceof KilnError) || error.code !== "E_UNSUPPORTED") throw error;
@@ -139,21 +131,28 @@ class Importer {
   }
 
   /** The values of the node's outputs, or `reported` where an input is missing for a reason already reported. */
-  private convert(node: OnnxNode, scope: Scope): Value[] | Unknown {
+  private convert(node: OnnxNode, scope: Scope): Known[] | Unknown {
     if (node.domain === "" && node.opType === "Constant") {
       const value = this.constant(node.outputs[0]!, constantValue(node));
       return value instanceof Value ? [value] : unsupported(value.reason!);
     }
     const isControl = node.domain === "" && ["If", "Loop", "Scan"].includes(node.opType);
-    const found = isControl ? null : findVersion(node);
-    const inputs: (Value | null)[] = [];
+    const isSequence = isSequenceOperator(node);
+    const found = isControl || isSequence ? null : findVersion(node);
+    const given: (Known | null)[] = [];
     for (const name of node.inputs) {
       const value = name === "" ? null : scope.get(name);
       if (value === undefined) throw modelError(node, `input "${name}" is not defined`);
       if (value === reported) return reported;
       if (value instanceof Unknown) unsupported(value.reason!);
-      inputs.push(value);
+      given.push(value);
     }
+    if (isSequence) return this.sequence(node, given, scope);
+    // Identity takes every type.
+    if (node.domain === "" && node.opType === "Identity" && given[0] instanceof Sequence) return [given[0]];
+    const reason = nonTensorReason(given);
+    if (reason !== null) unsupported(reason);
+    const inputs = given as (Value | null)[];
     if (found === null) return this.control(node, inputs, scope);
     checkInputs(node, inputs, found);
     return this.append(node, inputs, found);
@@ -174,7 +173,17 @@ class Importer {
     return this.adopt(node, results);
   }
 
-  private control(node: OnnxNode, inputs: (Value | null)[], scope: Scope): Value[] | Unknown {
+  private sequence(node: OnnxNode, inputs: (Known | null)[], scope: Scope): Known[] | Unknown {
+    this.builder.begin(node.name, node.outputs.find((output) => output !== "") ?? node.name);
+    const results = importSequence(
+      { builder: this.builder, inline: (source, names) => this.inline(source, new Scope(scope), names) },
+      node,
+      inputs,
+    );
+    return Array.isArray(results) ? this.adopt(node, results) : results;
+  }
+
+  private control(node: OnnxNode, inputs: (Value | null)[], scope: Scope): Known[] | Unknown {
     this.builder.begin(node.name, node.outputs.find((output) => output !== "") ?? node.name);
     const regions = new Regions(this, scope);
     if (node.opType === "Loop") return this.adopt(node, importLoop(regions, node, inputs));
@@ -187,26 +196,31 @@ class Importer {
     return this.adopt(node, importBranch(regions, node, single));
   }
 
-  private adopt(node: OnnxNode, results: Value[]): Value[] {
+  private adopt<T extends Known>(node: OnnxNode, results: T[]): T[] {
     if (results.length < node.outputs.length) throw modelError(node, `has no output ${results.length}`);
     node.outputs.forEach((output, i) => {
-      if (output !== "") this.builder.adopt(results[i]!, output);
+      const result = results[i];
+      if (output !== "" && result instanceof Value) this.builder.adopt(result, output);
     });
     return results;
   }
 
   /** An `If` whose condition is known: the nodes of the branch taken, in its place. */
-  private inlineBranch(node: OnnxNode, condition: boolean, scope: Scope): Value[] | Unknown {
+  private inlineBranch(node: OnnxNode, condition: boolean, scope: Scope): Known[] | Unknown {
     const name = condition ? "then_branch" : "else_branch";
-    const branch = node.attributes.get(name);
-    if (branch?.kind !== "graph") throw modelError(node, `attribute ${name} is not a graph`);
-    const inner = new Scope(scope);
-    this.importNodes(branch.value, inner);
-    const results = branch.value.outputs.map((output) => inner.get(output.name));
-    if (results.length < node.outputs.length) throw modelError(node, `${name} has too few outputs`);
-    const strings = results.find((result) => result instanceof Unknown && result.reason !== undefined);
-    if (strings !== undefined) unsupported((strings as Unknown).reason!);
-    return results.every((result) => result instanceof Value) ? (results as Value[]) : reported;
+    const branch = graphAttribute(node, name);
+    if (branch.outputs.length < node.outputs.length) throw modelError(node, `${name} has too few outputs`);
+    return this.inline(branch, new Scope(scope), new Map());
+  }
+
+  /** Imports a graph's nodes among those at hand; gives what its outputs stand for. */
+  private inline(source: OnnxGraph, scope: Scope, names: ReadonlyMap<string, Known>): Known[] | Unknown {
+    for (const [name, value] of names) scope.set(name, value);
+    this.importNodes(source, scope);
+    const results = source.outputs.map(({ name }) => scope.get(name) ?? reported);
+    for (const result of results)
+      if (result instanceof Unknown && result !== reported) unsupported(result.reason!);
+    return results.some((result) => result instanceof Unknown) ? reported : (results as Known[]);
   }
 
   /** Outputs keep the names they have in the model, even where another name already stands for the same value. */
@@ -230,36 +244,6 @@ class Importer {
   private reportNode(node: OnnxNode, reason: string): void {
     const { name, opType, domain, opset } = node;
     this.unsupported.push({ node: name, operator: opType, domain, opset, reason });
-  }
-}
-
-/** The names around a region: what the region uses of them becomes one of its inputs. */
-class RegionScope extends Scope {
-  readonly captured = new Map<Value, Value>();
-
-  constructor(
-    private readonly around: Scope,
-    private readonly names: NameTable,
-  ) {
-    super();
-  }
-
-  override get(name: string): Value | Unknown | undefined {
-    const own = super.get(name);
-    if (own !== undefined) return own;
-    const value = this.around.get(name);
-    return value instanceof Value ? this.capture(value) : value;
-  }
-
-  capture(value: Value): Value {
-    if (value.constant !== null) return value;
-    let inner = this.captured.get(value);
-    if (inner === undefined) {
-      inner = new Value(this.names.derive(value.name), value.type);
-      inner.elements = value.elements;
-      this.captured.set(value, inner);
-    }
-    return inner;
   }
 }
 
@@ -304,9 +288,10 @@ class Regions implements RegionImporter {
   private result(scope: Scope, name: string, isReported: boolean): Value {
     const value = scope.get(name);
     if (value instanceof Value) return value;
+    if (value !== undefined && value !== reported)
+      return unsupported(`its result "${name}": ${reasonAgainst(value)}`);
     return unsupported(
-      value?.reason ??
-        (isReported ? "nodes inside it cannot be compiled" : `"${name}" is not defined inside it`),
+      isReported ? "nodes inside it cannot be compiled" : `"${name}" is not defined inside it`,
     );
   }
 }
@@ -351,6 +336,12 @@ function checkInputs(node: OnnxNode, inputs: readonly (Value | null)[], { operat
 function namesOf(graph: OnnxGraph): Set<string> {
   const given = [...graph.inputs.map(({ name }) => name), ...graph.initializers.keys()];
   return new Set([...given, ...graph.nodes.flatMap(({ outputs }) => outputs)]);
+}
+
+/** Why something that is no tensor cannot leave the graph. */
+function reasonAgainst(value: Known | Unknown): string {
+  if (value instanceof Unknown && value.reason !== undefined) return value.reason;
+  return value instanceof Sequence ? "a sequence is not supported" : "an optional is not supported";
 }
 
 /** What the error says, without the place: the report names the node itself. */
