@@ -116,6 +116,10 @@ function cumulative(accumulation: Accumulation): Operator {
       if (axis !== undefined && isStatic(axis)) normaliseAxes([axis], rank, context);
       return [{ dtype, shape }];
     },
+    checks: (context) => {
+      const { rank } = context.input(0);
+      return [{ input: 1, what: "axis", ranges: [{ least: -rank, end: rank }] }];
+    },
     layout: () => ({ inputs: ["any", "row-major"], output: "row-major" }),
     epilogue: true,
     prologue: true,

@@ -1,7 +1,7 @@
 /** Operators that pick elements at places that a tensor of indices names. Negative indices count from the end. */
 
-import { addDims, type Dim, isStatic, multiplyDims } from "../ir/dim.js";
-import { printType } from "../ir/graph.js";
+import { addDims, type Dim, isStatic, multiplyDims, printDim } from "../ir/dim.js";
+import { printType, type Value } from "../ir/graph.js";
 import { minIndex, op, select, sub } from "../loop/builder.js";
 import { normaliseAxes } from "./axes.js";
 import { checkIndices, indexChecks, loadIndex } from "./indices.js";
@@ -153,6 +153,9 @@ function sequenceAxes(context: NodeView<typeof reverseAttributes>): { time: numb
   return { time, batch };
 }
 
+const knownElements = ({ constant }: Value): number[] =>
+  constant === null ? [] : Array.from(decodeElements(constant));
+
 const ReverseSequence = injective({
   name: "ReverseSequence",
   summary: "Turns the first elements of each sequence round, as many as its length says.",
@@ -170,6 +173,12 @@ const ReverseSequence = injective({
     if (isStatic(count) && isStatic(given) && count !== given) {
       context.fail(`has ${given} lengths for ${count} sequences`, "E_SHAPE");
     }
+    const longest = shape[sequenceAxes(context).time]!;
+    const wrong = knownElements(lengths).find(
+      (length) => length < 0 || (isStatic(longest) && length > longest),
+    );
+    if (wrong !== undefined)
+      context.fail(`a sequence of ${wrong} elements, of ${printDim(longest)}`, "E_SHAPE");
     return [{ dtype, shape }];
   },
   checks: (context) => {

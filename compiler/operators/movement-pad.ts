@@ -4,6 +4,7 @@ import {
   addDims,
   type Dim,
   equalityOfDims,
+  groupDim,
   isStatic,
   maxDims,
   minDims,
@@ -164,7 +165,7 @@ const Pad = injective({
         const fromNothing = multiplyDims(equalityOfDims(left, 0), made);
         context.requireEqual(fromNothing, 0, `mode "${mode}" on axis ${axis} without elements`);
       }
-      return addDims(left, made);
+      return groupDim(addDims(left, made)); // nothing is negative here, as left is not
     });
     return [{ dtype, shape: result }];
   },

@@ -116,6 +116,11 @@ export function reduction(declaration: ReductionDeclaration): Operator {
       return [{ dtype, shape: reducedShape(shape, reduced, context.attributes.keepdims !== 0, count) }];
     },
     ...(combineDims !== undefined && { elements: (context) => combinedElements(context, combineDims) }),
+    checks: (context) => {
+      const { rank } = context.input(0);
+      if (givenAxes(context, 1).every(isStatic)) return [];
+      return [{ input: 1, what: "axis", ranges: [{ least: -rank, end: rank }] }];
+    },
     layout: () => ({ inputs: ["any", "row-major"], output: "row-major" }),
     epilogue: true,
     prologue: true,

@@ -1,6 +1,7 @@
 /** ReverseSequence and Det, by tables. */
 
-import { ints, of } from "./harness.js";
+import { expect, test } from "vitest";
+import { evaluate, ints, of } from "./harness.js";
 import { matrix, rows } from "./rows.js";
 
 rows("ReverseSequence", [
@@ -24,6 +25,11 @@ rows("ReverseSequence", [
     [of("int8", [1, 3, 2], [5, 6, 3, 4, 1, 2])],
   ],
 ]);
+
+test("sequences that are longer than the time", () =>
+  expect(evaluate({ op: "ReverseSequence", inputs: [matrix, ints(1, 2, 3)] })).rejects.toThrow(
+    "a sequence of 3 elements, of 2",
+  ));
 
 rows("Det", [
   ["one matrix", { op: "Det", inputs: [of("float32", [2, 2], [0, 2, 3, 4])] }, [-6]],
