@@ -3,9 +3,9 @@
 import {
   addDims,
   type Dim,
-  equalDims,
   floorDivDims,
   isStatic,
+  modDims,
   multiplyDims,
   printDim,
   productOfDims,
@@ -104,10 +104,11 @@ const Col2Im = defineOperator({
     const [batch, rows, columns] = shape as [Dim, Dim, Dim];
     const block = productOfDims(kernel);
     const places = productOfDims(counts);
-    if (isStatic(rows) && isStatic(block) && (block < 1 || rows % block !== 0))
-      context.fail(`${rows} rows are no multiple of a block of ${block}`, "E_SHAPE");
-    if (isStatic(columns) && isStatic(places) && columns !== places)
-      context.fail(`${columns} columns for ${places} places [${counts.map(printDim)}]`, "E_SHAPE");
+    const whole = `${printDim(rows)} rows are no multiple of a block of ${printDim(block)}`;
+    if (isStatic(block) && block < 1) context.fail(whole, "E_SHAPE");
+    context.requireEqual(modDims(rows, block), 0, whole);
+    const listed = counts.map(printDim).join(" x ");
+    context.requireEqual(columns, places, `${printDim(columns)} columns for ${listed} places`);
     return [{ dtype, shape: [batch, floorDivDims(rows, block), ...image] }];
   },
   layout: () => ({ inputs: ["row-major", "row-major", "row-major"], output: "row-major" }),
@@ -180,12 +181,9 @@ const MaxUnpool = defineOperator({
     const [x, places] = [context.input(0), context.input(1)];
     if (!allTypes.includes(x.dtype)) context.fail(`does not take ${x.dtype}`, "E_UNSUPPORTED");
     if (places.dtype !== "int64") context.fail(`takes indices of int64, not ${places.dtype}`);
-    const differs = x.shape.some((dim, i) => {
-      const other = places.shape[i] ?? 0;
-      return isStatic(dim) && isStatic(other) && !equalDims(dim, other);
-    });
-    if (places.rank !== x.rank || differs)
-      context.fail(`indices [${places.shape.map(printDim)}] for [${x.shape.map(printDim)}]`, "E_SHAPE");
+    const reason = `indices [${places.shape.map(printDim)}] for [${x.shape.map(printDim)}]`;
+    if (places.rank !== x.rank) context.fail(reason, "E_SHAPE");
+    for (const [i, dim] of x.shape.entries()) context.requireEqual(places.shape[i]!, dim, reason);
     const pooled = pooledShape(context);
     if (context.optional(2) === null) return [{ dtype: x.dtype, shape: pooled }];
     const shape = context.requireIntegers(2);

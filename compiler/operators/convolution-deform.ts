@@ -1,12 +1,12 @@
 /** Deformable convolution. */
 
-import { type Dim, floorDivDims, isStatic, multiplyDims, printDim, productOfDims } from "../ir/dim.js";
+import { type Dim, floorDivDims, modDims, multiplyDims, printDim, productOfDims } from "../ir/dim.js";
 import type { TensorType } from "../ir/graph.js";
 import { deformConvolution } from "../kernels/convolution-deform.js";
 import { registerTypes } from "../loop/ir.js";
 import type { LoweringContext } from "../lowering/context.js";
 import { presentAttributes } from "./builder.js";
-import { addBias, checkConvolutionInputs, checkKernelShape, differ } from "./convolution-window.js";
+import { addBias, checkConvolutionInputs, checkGroups, kernelOf } from "./convolution-window.js";
 import { evaluateByKernels } from "./evaluate-kernels.js";
 import { attribute, defineOperator, type NodeView, type Operator } from "./operator.js";
 import { type Window, windowAttributes, windowOf } from "./window.js";
@@ -19,25 +19,20 @@ const deformWindow = (context: View): Window =>
   windowOf(
     context,
     { ...context.attributes, auto_pad: "NOTSET" },
-    context.input(1).shape.slice(2),
+    kernelOf(context),
     context.input(0).shape.slice(2),
   );
 
 function infer(context: View): TensorType[] {
   const [x, w, offset] = [context.input(0), context.input(1), context.input(2)];
-  const { group, offset_group: offsetGroups, kernel_shape } = context.attributes;
+  const { group, offset_group: offsetGroups } = context.attributes;
   checkConvolutionInputs(context, group);
-  checkKernelShape(context, w.shape.slice(2), kernel_shape);
   const [channels, perGroup, out] = [x.shape[1]!, w.shape[1]!, w.shape[0]!];
-  if (differ(channels, multiplyDims(perGroup, group)))
-    context.fail(
-      `${printDim(channels)} input channels in ${group} groups of ${printDim(perGroup)}`,
-      "E_SHAPE",
-    );
-  if (isStatic(out) && out % group !== 0)
-    context.fail(`${out} output channels in ${group} groups`, "E_SHAPE");
-  if (offsetGroups < 1 || (isStatic(channels) && channels % offsetGroups !== 0))
-    context.fail(`${printDim(channels)} input channels in ${offsetGroups} groups of offsets`, "E_SHAPE");
+  checkGroups(context, channels, perGroup, group);
+  context.requireEqual(modDims(out, group), 0, `${printDim(out)} output channels in ${group} groups`);
+  const shared = `${printDim(channels)} input channels in ${offsetGroups} groups of offsets`;
+  if (offsetGroups < 1) context.fail(shared, "E_SHAPE");
+  context.requireEqual(modDims(channels, offsetGroups), 0, shared);
   const window = deformWindow(context);
   const taps = multiplyDims(productOfDims(window.kernel), offsetGroups);
   checkShape(context, "offset", offset.shape, [x.shape[0]!, multiplyDims(taps, x.rank - 2), ...window.out]);
@@ -50,8 +45,9 @@ function infer(context: View): TensorType[] {
 }
 
 function checkShape(context: View, what: string, given: readonly Dim[], wanted: readonly Dim[]): void {
-  if (given.length !== wanted.length || given.some((dim, i) => differ(dim, wanted[i]!)))
-    context.fail(`${what} [${given.map(printDim)}], not [${wanted.map(printDim)}]`, "E_SHAPE");
+  const reason = `${what} [${given.map(printDim)}], not [${wanted.map(printDim)}]`;
+  if (given.length !== wanted.length) context.fail(reason, "E_SHAPE");
+  for (const [i, dim] of given.entries()) context.requireEqual(dim, wanted[i]!, reason);
 }
 
 function lower(context: LoweringContext<typeof attributes>): void {

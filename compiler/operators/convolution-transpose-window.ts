@@ -6,12 +6,13 @@ import {
   floorDivDims,
   isStatic,
   maxDims,
+  modDims,
   multiplyDims,
   printDim,
   subtractDims,
 } from "../ir/dim.js";
 import type { TensorType } from "../ir/graph.js";
-import { checkConvolutionInputs, checkKernelShape, differ } from "./convolution-window.js";
+import { checkConvolutionInputs, kernelOf } from "./convolution-window.js";
 import { attribute, type NodeView } from "./operator.js";
 import { windowAttributes } from "./window.js";
 
@@ -43,10 +44,9 @@ export const isFixedGeometry = (g: Geometry): g is FixedGeometry =>
 /** Extents of the result and the padding at its start, as the specification of ConvTranspose computes them. */
 export function geometry(context: NodeView<TransposeAttributes>): Geometry {
   const { attributes: a } = context;
-  const kernel = context.input(1).shape.slice(2);
+  const kernel = kernelOf(context);
   const spatial = context.input(0).shape.slice(2);
   const rank = kernel.length;
-  checkKernelShape(context, kernel, a.kernel_shape);
   const list = numberLists(context, rank);
   const strides = list("strides", a.strides, rank, 1);
   const dilations = list("dilations", a.dilations, rank, 1);
@@ -97,13 +97,9 @@ export function inferTranspose(context: NodeView<TransposeAttributes>): TensorTy
   const { group } = context.attributes;
   checkConvolutionInputs(context, group);
   const [channels, weightChannels] = [x.shape[1]!, w.shape[0]!];
-  if (differ(channels, weightChannels))
-    context.fail(
-      `${printDim(channels)} input channels, but weights for ${printDim(weightChannels)}`,
-      "E_SHAPE",
-    );
-  if (isStatic(channels) && channels % group !== 0)
-    context.fail(`${channels} input channels in ${group} groups`, "E_SHAPE");
+  const given = `${printDim(channels)} input channels`;
+  context.requireEqual(channels, weightChannels, `${given}, but weights for ${printDim(weightChannels)}`);
+  context.requireEqual(modDims(channels, group), 0, `${given} in ${group} groups`);
   const { out } = geometry(context);
   if (out.some((dim) => isStatic(dim) && dim < 0))
     context.fail(`the result would have the extents [${out}]`, "E_SHAPE");

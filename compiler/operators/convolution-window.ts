@@ -1,6 +1,6 @@
 /** What convolutions are told by their inputs and attributes: the window, and the type of the result. */
 
-import { type Dim, isStatic, multiplyDims, printDim } from "../ir/dim.js";
+import { type Dim, isStatic, modDims, multiplyDims, printDim } from "../ir/dim.js";
 import type { TensorType, Value } from "../ir/graph.js";
 import { type GraphBuilder, presentAttributes } from "./builder.js";
 import { attribute, type ImportedNode, type NodeView } from "./operator.js";
@@ -32,29 +32,22 @@ export function addBias(
   return b.op("Add", [result, b.op("Reshape", [bias, b.ints(shape)])]);
 }
 
-function kernelShape(context: NodeView<ConvolutionAttributes>): readonly Dim[] {
-  const { shape } = context.input(1);
-  checkKernelShape(context, shape.slice(2), context.attributes.kernel_shape);
-  return shape.slice(2);
-}
-
-/** The attribute says again what the weights say already. */
-export function checkKernelShape(
-  context: Pick<NodeView, "fail">,
-  kernel: readonly Dim[],
-  stated: readonly number[] | undefined,
-): void {
-  if (stated === undefined || stated.length === 0) return;
-  const fits = stated.length === kernel.length && stated.every((k, i) => !differ(k, kernel[i]!));
-  if (!fits)
-    context.fail(`kernel_shape [${stated}] contradicts the weights' [${kernel.map(printDim)}]`, "E_SHAPE");
+/** The extents of the kernel: those of the weights, which the attribute may say again (or tell where they are open). */
+export function kernelOf(context: NodeView<Pick<ConvolutionAttributes, "kernel_shape">>): readonly Dim[] {
+  const kernel = context.input(1).shape.slice(2);
+  const stated = context.attributes.kernel_shape ?? [];
+  if (stated.length === 0) return kernel;
+  const reason = `kernel_shape [${stated}] contradicts the weights' [${kernel.map(printDim)}]`;
+  if (stated.length !== kernel.length) context.fail(reason, "E_SHAPE");
+  for (const [i, dim] of kernel.entries()) context.requireEqual(dim, stated[i]!, reason);
+  return stated;
 }
 
 /** True where both are numbers and not the same. */
 export const differ = (a: Dim, b: Dim): boolean => isStatic(a) && isStatic(b) && a !== b;
 
 export function convolutionWindow(context: NodeView<ConvolutionAttributes>): Window {
-  return windowOf(context, context.attributes, kernelShape(context), context.input(0).shape.slice(2));
+  return windowOf(context, context.attributes, kernelOf(context), context.input(0).shape.slice(2));
 }
 
 export function inferConvolution(context: NodeView<ConvolutionAttributes>): TensorType[] {
@@ -68,15 +61,16 @@ export function convolutionShape(context: NodeView<ConvolutionAttributes>): Dim[
   const { group } = context.attributes;
   checkConvolutionRanks(context, group);
   const [channels, perGroup, out] = [x.shape[1]!, w.shape[1]!, w.shape[0]!];
-  if (differ(channels, multiplyDims(perGroup, group))) {
-    context.fail(
-      `${channels} input channels, but the weights take ${group} group(s) of ${perGroup}`,
-      "E_SHAPE",
-    );
-  }
-  if (isStatic(out) && out % group !== 0)
-    context.fail(`${out} output channels in ${group} groups`, "E_SHAPE");
+  checkGroups(context, channels, perGroup, group);
+  context.requireEqual(modDims(out, group), 0, `${printDim(out)} output channels in ${group} groups`);
   return [x.shape[0]!, out, ...convolutionWindow(context).out];
+}
+
+/** Channels in groups of so many. */
+export function checkGroups(context: NodeView, channels: Dim, perGroup: Dim, group: number): void {
+  const given = `${printDim(channels)} input channels`;
+  const wanted = `the weights take ${group} group(s) of ${printDim(perGroup)}`;
+  context.requireEqual(channels, multiplyDims(perGroup, group), `${given}, but ${wanted}`);
 }
 
 /** What convolutions and their transposes ask of input and weights. */

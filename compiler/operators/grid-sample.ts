@@ -1,6 +1,6 @@
 /** Sampling at places that a grid gives, and grids of affine maps. */
 
-import { type Dim, equalDims, isStatic, printDim, subtractDims } from "../ir/dim.js";
+import { type Dim, printDim } from "../ir/dim.js";
 import type { Value } from "../ir/graph.js";
 import { type GridSampleParameters, gridSample } from "../kernels/grid-sample.js";
 import { intToFloat } from "../kernels/interpolation.js";
@@ -42,13 +42,9 @@ function checkGrid(context: GridView): void {
   if (mode !== "nearest" && !isFloat(x.dtype)) context.fail(`mode "${mode}" on ${x.dtype}`, "E_UNSUPPORTED");
   if (x.rank < 3 || grid.rank !== x.rank)
     context.fail(`an image of ${x.rank} dims and a grid of ${grid.rank}`, "E_SHAPE");
-  requireEqual(context, grid.shape.at(-1)!, x.rank - 2, "numbers for each place");
-  requireEqual(context, grid.shape[0]!, x.shape[0]!, "grids for the images of the batch");
-}
-
-function requireEqual(context: GridView, actual: Dim, wanted: Dim, what: string): void {
-  if (isStatic(subtractDims(actual, wanted)) && !equalDims(actual, wanted))
-    context.fail(`${printDim(actual)} ${what}, not ${printDim(wanted)}`, "E_SHAPE");
+  const given = `a grid [${grid.shape.map(printDim)}] for [${x.shape.map(printDim)}]`;
+  context.requireEqual(grid.shape.at(-1)!, x.rank - 2, given);
+  context.requireEqual(grid.shape[0]!, x.shape[0]!, given);
 }
 
 function lowerGridSample(context: LoweringContext<typeof attributes>): void {
@@ -143,12 +139,11 @@ const AffineGrid = injective({
     if (!floats.includes(theta.dtype)) context.fail(`does not take ${theta.dtype}`, "E_UNSUPPORTED");
     const rank = size.length - 2;
     if (rank !== 2 && rank !== 3) context.fail(`size has ${size.length} numbers, not 4 or 5`, "E_SHAPE");
-    const [batch, rows, columns] = theta.shape;
-    const fits = theta.rank === 3 && [rows!, columns!].every((dim, i) => !isStatic(dim) || dim === rank + i);
-    const sameBatch =
-      theta.rank === 3 && (!isStatic(subtractDims(batch!, size[0]!)) || equalDims(batch!, size[0]!));
-    if (!fits || !sameBatch)
-      context.fail(`theta [${theta.shape.map(printDim)}] for the size [${size.map(printDim)}]`, "E_SHAPE");
+    const reason = `theta [${theta.shape.map(printDim)}] for the size [${size.map(printDim)}]`;
+    if (theta.rank !== 3) context.fail(reason, "E_SHAPE");
+    for (const [i, wanted] of [size[0]!, rank, rank + 1].entries()) {
+      context.requireEqual(theta.shape[i]!, wanted, reason);
+    }
     return [{ dtype: theta.dtype, shape: [size[0]!, ...size.slice(2), rank] }];
   },
   injective: (context, indices) => {

@@ -1,6 +1,6 @@
 /** Pools over regions of interest of an image. */
 
-import { isStatic, printDim } from "../ir/dim.js";
+import { printDim } from "../ir/dim.js";
 import type { TensorType } from "../ir/graph.js";
 import { type RoiOperands, roiAlign, roiMaxPool } from "../kernels/roi.js";
 import { i32Constant, op } from "../loop/builder.js";
@@ -18,8 +18,9 @@ function pooledType(context: NodeView, columns: number, size: readonly number[])
   if (rois.dtype !== x.dtype) context.fail(`combines ${x.dtype} and regions of ${rois.dtype}`);
   if (x.rank !== 4) context.fail(`takes images of 4 dims, not ${x.rank}`, "E_SHAPE");
   const [regions, numbers] = rois.shape;
-  if (rois.rank !== 2 || (isStatic(numbers!) && numbers !== columns))
-    context.fail(`regions [${rois.shape.map(printDim)}], not of ${columns} numbers each`, "E_SHAPE");
+  const reason = `regions [${rois.shape.map(printDim)}], not of ${columns} numbers each`;
+  if (rois.rank !== 2) context.fail(reason, "E_SHAPE");
+  context.requireEqual(numbers!, columns, reason);
   if (size.length !== 2 || size.some((n) => n < 1)) context.fail(`[${size}] is no size of a result`);
   return { dtype: x.dtype, shape: [regions!, x.shape[1]!, ...size] };
 }
@@ -94,6 +95,9 @@ const RoiAlign = defineOperator({
     const batches = context.input(2);
     if (batches.dtype !== "int64" || batches.rank !== 1)
       context.fail(`batch_indices of ${batches.dtype}[${batches.shape.map(printDim)}]`, "E_SHAPE");
+    const regions = context.input(1).shape[0]!;
+    const numbers = `${printDim(batches.shape[0]!)} batch_indices for ${printDim(regions)} regions`;
+    context.requireEqual(batches.shape[0]!, regions, numbers);
     return [pooledType(context, 4, [attributes.output_height, attributes.output_width])];
   },
   layout,

@@ -1,6 +1,6 @@
 /** Convolutions and pools of shapes that are known only at run time, against onnxruntime-web. */
 
-import { describe, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { expectTensors, runCompiled, runOnnxruntime } from "../harness.js";
 import { randomTensor } from "../harness-random.js";
 import { type AttributeSpec, buildModel } from "../onnx/build-model.js";
@@ -108,6 +108,28 @@ describe("convolutions", () => {
       weights: [4, 3, 3, 2],
       attributes: { strides: [2, 3], pads: [1, 0, 0, 1], group: 2, output_padding: [1, 0] },
     }));
+});
+
+test("open dims that do not fit are refused at run time", async () => {
+  const conv = (inputs: Record<string, (number | string)[]>, weights: number[] | null, attributes = {}) =>
+    buildModel({
+      opset: 19,
+      inputs: Object.fromEntries(Object.entries(inputs).map(([name, dims]) => [name, ["float32", dims]])),
+      initializers: weights === null ? {} : { w: randomTensor(1, weights) },
+      outputs: { y: ["float32"] },
+      nodes: [{ op: "Conv", inputs: ["x", "w"], outputs: ["y"], attributes }],
+    });
+  const image = { x: ["N", "C", "H", "W"] };
+  const known = conv(image, [5, 3, 3, 3]);
+  await expect(runCompiled(known, { x: randomTensor(1, [1, 4, 5, 5]) })).rejects.toThrow(/input channels/);
+  await expect(runCompiled(known, { x: randomTensor(1, [1, 3, 1, 5]) })).rejects.toThrow(/negative size/);
+  const fed = conv({ ...image, w: ["M", "K", "P", "Q"] }, null, { group: 2, kernel_shape: [2, 3] });
+  const x = randomTensor(1, [1, 4, 5, 5]);
+  await expect(runCompiled(fed, { x, w: randomTensor(2, [3, 2, 2, 3]) })).rejects.toThrow(/2 groups/);
+  await expect(runCompiled(fed, { x, w: randomTensor(2, [4, 2, 3, 3]) })).rejects.toThrow(/kernel_shape/);
+  const feeds = { x, w: randomTensor(2, [4, 2, 2, 3]) };
+  const tolerance = { absolute: 2e-5, relative: 2e-5 };
+  expectTensors(await runCompiled(fed, feeds), await runOnnxruntime(fed, feeds), tolerance, "fed");
 });
 
 test("convolutions with what is fused to them", async () => {
