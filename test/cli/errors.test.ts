@@ -98,7 +98,6 @@ describe("the model", () => {
   test("has no such dims", async () => {
     await refuses(negate, /there is no input "z"/, "--input-shape", "z:1x3");
     await refuses(negate, /"x"/, "--input-shape", "x:1x4");
-    await refuses(negate, /dim "batch" cannot have the bounds 4\.\.1/, "--dim", "batch=4..1");
     await refuses(negate, /no dim.*"length"|"length"/, "--dim", "batch=1", "--dim", "length=4");
   });
 });

@@ -327,20 +327,6 @@ describe("branches", () => {
     expect(graph.nodes[0]!.source).toEqual([`${taken} inside`]);
     expect(types(graph)).toEqual(["y: f32[n]"]);
   });
-
-  test("a condition that is not known is refused", async () => {
-    await expectError(
-      () => importSpec(choose({ op: "Identity", inputs: ["flag"], outputs: ["condition"] })),
-      "E_UNSUPPORTED",
-      /node "choice" \(If, opset 17\): its condition is not known/,
-    );
-  });
-
-  test("loops are refused by name", async () => {
-    const node = { op: "Loop", inputs: ["", "flag"], outputs: ["y"], attributes: { body: branch("Relu") } };
-    const spec = choose(node, { nodes: [node] });
-    await expectError(() => importSpec(spec), "E_UNSUPPORTED", /loops are not supported/);
-  });
 });
 
 describe("names", () => {
