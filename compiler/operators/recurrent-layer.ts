@@ -45,14 +45,26 @@ export function layerOf(b: GraphBuilder, inputs: RecurrentInputs, view: Recurren
   const names = Object.hasOwn(directionNames, direction) ? directionNames[direction] : undefined;
   if (names === undefined) return view.fail(`direction "${direction}" is not defined`);
   if (layout !== 0 && layout !== 1) view.fail(`layout ${layout} is not 0 or 1`);
-  const layer = { b, inputs, view, gates, hidden: hiddenSize(inputs[2]!, view), directions: names.length };
+  const sized = [withInputSize(b, x, inputs[1]!), ...inputs.slice(1)];
+  const hidden = hiddenSize(inputs[2]!, view);
+  const layer = { b, inputs: sized, view, gates, hidden, directions: names.length };
   const shapes = expectedShapes(layer);
-  const fitting = inputs.map((value, i) => {
+  const fitting = sized.map((value, i) => {
     if (value == null) return null;
     if (i !== 4 && value.dtype !== x.dtype) view.fail(`combines ${x.dtype} and ${value.dtype}`);
     return inShape(layer, value, i, shapes[i]!);
   });
   return { ...layer, inputs: fitting };
+}
+
+/**
+ * X with the input size that the weights are made for, where only they know it: weights that are constant stay so, and
+ * the run checks that X has that size.
+ */
+function withInputSize(b: GraphBuilder, x: Value, weights: Value): Value {
+  const size = weights.shape[2];
+  if (size === undefined || !isStatic(size) || isStatic(x.shape[2]!)) return x;
+  return reshapeTo(b, x, [shapePart(b, x, 0, 2), b.ints([size])]);
 }
 
 function hiddenSize(weights: Value, view: RecurrentView): number {

@@ -84,3 +84,24 @@ test("more memory than a module may have", async () => {
   expect(() => model.runSync({ n: int64(10_000_000) })).toThrow(/memory/);
   expect([...model.runSync({ n: int64(3) }).y!.data]).toEqual([1, 1, 1]);
 });
+
+test("another input size than the weights of a recurrent layer are made for", async () => {
+  const model = await compiled({
+    opset: 14,
+    inputs: { x: ["float32", ["steps", "batch", "size"]] },
+    outputs: { y: ["float32"], h: ["float32"] },
+    initializers: { w: tensorOf("float32", [1, 1, 2], [1, 2]), r: tensorOf("float32", [1, 1, 1], [0]) },
+    nodes: [
+      {
+        op: "RNN",
+        inputs: ["x", "w", "r"],
+        outputs: ["y", "h"],
+        attributes: { hidden_size: 1 },
+        name: "cell",
+      },
+    ],
+  });
+  const x = (size: number) => float32([1, 1, size], ...new Array<number>(size).fill(0.1));
+  expect(model.runSync({ x: x(2) }).h!.data[0]).toBeCloseTo(Math.tanh(0.3), 5);
+  for (const size of [1, 3, 100]) expect(() => model.runSync({ x: x(size) })).toThrow(/node "cell"/);
+});
