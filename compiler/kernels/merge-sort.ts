@@ -17,13 +17,14 @@ export interface SortParameters {
   readonly isBefore: (b: Expr, a: Expr) => Expr;
 }
 
-/** Passes that any number of places needs at most, and those that a known number needs. */
-function passesFor(count: Expr): number {
-  return count.kind === "constant" ? Math.ceil(Math.log2(Math.max(Number(count.value), 1))) : 31;
-}
+/** Passes that as many places need as there is memory for, or any number where that is open. */
+const passesFor = ({ elements }: Buffer): number =>
+  elements === null ? 31 : Math.ceil(Math.log2(Math.max(elements, 1)));
 
 export function mergeSort(s: KernelScope, { places, spare, count, isBefore }: SortParameters): void {
-  s.for("pass", 0, passesFor(count), (pass) => {
+  // Of an open number the verifier cannot see that vectors of it stay inside the memory.
+  const mode = count.kind === "constant" ? "vectorize" : "serial";
+  s.for("pass", 0, passesFor(places), (pass) => {
     const width = s.let("width", op("shl", i32Constant(1), pass));
     s.if(op("lt_u", width, count), () => {
       const last = add(count, -1);
@@ -34,7 +35,7 @@ export function mergeSort(s: KernelScope, { places, spare, count, isBefore }: So
         const end = s.let("end", minIndex(add(middle, width), count));
         merge(s, { from: places, to: spare, start, middle, end, isBefore });
       });
-      s.for("i", 0, count, (i) => s.store(places, i, s.load(spare, i)), { mode: "vectorize" });
+      s.for("i", 0, count, (i) => s.store(places, i, s.load(spare, i)), { mode });
     });
   });
 }

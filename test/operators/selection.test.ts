@@ -5,7 +5,8 @@ import { type DType, dtypes } from "../../compiler/ir/dtype.js";
 import { evaluate, expectResults, type Given, ints, of } from "./harness.js";
 import { bools, matrix, scalar } from "./rows.js";
 
-const all = Object.keys(dtypes) as DType[];
+/** Those that have a zero. */
+const all = (Object.keys(dtypes) as DType[]).filter((dtype) => dtype !== "float8e8m0");
 
 describe("NonZero", () => {
   test.each(all)("of %s", (dtype) =>
