@@ -199,7 +199,10 @@ describe("equations", () => {
     test(`${equation} of ${shapes.map((dims) => `[${dims}]`).join(" ")}`, async () => {
       const [terms, result] = equation.split("->") as [string, string];
       const node = { op: "Einsum", inputs: operands("float32", shapes), attributes: { equation } };
-      await expectResults(node, [expected(terms.split(","), result, "float32", shapes)]);
+      const results = [expected(terms.split(","), result, "float32", shapes)];
+      await expectResults(node, results);
+      if (shapes.flat().includes(1)) return;
+      await expectResults({ ...node, open: shapes.map((_, i) => i) }, results);
     });
   }
 
