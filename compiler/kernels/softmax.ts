@@ -4,8 +4,9 @@
  */
 
 import type { Dim } from "../ir/dim.js";
+import { dtypes } from "../ir/dtype.js";
 import { add, constant, op, read } from "../loop/builder.js";
-import { type Expr, f32, type LoopMode } from "../loop/ir.js";
+import { type Expr, type ExprType, type LoopMode, registerTypes } from "../loop/ir.js";
 import type { NodeScope } from "../lowering/context.js";
 import type { TensorView } from "../lowering/scope.js";
 import * as math from "./math.js";
@@ -60,15 +61,19 @@ function row(
   y: TensorView,
   along: (name: string, body: (at: readonly Expr[]) => void) => void,
 ): void {
-  const largest = s.variable("largest", constant(f32, Number.NEGATIVE_INFINITY));
+  const type: ExprType = { scalar: registerTypes[x.dtype], lanes: 1 };
+  // Floats of 16 bits would round the exponentials once more than the result.
+  const keeps = !p.log && dtypes[y.dtype].bytes >= 4;
+  const largest = s.variable("largest", constant(type, Number.NEGATIVE_INFINITY));
   along("i", (at) => {
     s.assign(largest, op("max", read(largest), x.load(at)));
   });
   const shift = s.let("shift", read(largest));
-  const sum = s.variable("sum", constant(f32, 0));
+  const exponential = (at: readonly Expr[]): Expr => math.exp(op("sub", x.load(at), shift));
+  const sum = s.variable("sum", constant(type, 0));
   along("j", (at) => {
-    const e = s.let("e", math.exp(op("sub", x.load(at), shift)));
-    if (!p.log) y.store(at, e);
+    const e = s.let("e", exponential(at));
+    if (keeps) y.store(at, e);
     s.assign(sum, op("add", read(sum), e));
   });
   if (p.log) {
@@ -77,6 +82,6 @@ function row(
     along("k", (at) => y.store(at, op("sub", op("sub", x.load(at), shift), logarithm)));
     return;
   }
-  const scale = s.let("scale", op("div", constant(f32, 1), read(sum)));
-  along("k", (at) => y.store(at, op("mul", y.load(at), scale)));
+  const scale = s.let("scale", op("div", constant(type, 1), read(sum)));
+  along("k", (at) => y.store(at, op("mul", keeps ? y.load(at) : exponential(at), scale)));
 }

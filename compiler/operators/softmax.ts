@@ -1,12 +1,15 @@
 /** Softmax and its logarithm. */
 
-import { type Dim, productOfDims, staticDim } from "../ir/dim.js";
+import { printDim, productOfDims } from "../ir/dim.js";
 import type { Value } from "../ir/graph.js";
-import { elementCount, type TensorData, tensor } from "../ir/tensor.js";
+import { elementCount, type TensorData } from "../ir/tensor.js";
 import { softmax } from "../kernels/softmax.js";
 import { memoryOrder } from "../lowering/loops.js";
 import type { GraphBuilder } from "./builder.js";
+import { decodeElements, encodeElements } from "./numbers.js";
 import { attribute, defineOperator, type ImportedNode, type NodeView, type Operator } from "./operator.js";
+import { floats } from "./pointwise.js";
+import { joinDims, reshapeTo, shapePart } from "./shape-arithmetic.js";
 
 const attributes = { axis: attribute.int(-1) } as const;
 
@@ -27,11 +30,8 @@ const flattened =
     const axis = given < 0 ? given + x.rank : given;
     if (axis < 0 || axis > x.rank) return view.fail(`axis ${given} of a tensor of ${x.rank} dims`);
     if (productOfDims(x.shape.slice(axis + 1)) === 1 && axis < x.rank) return [b.op(name, [x], { axis })];
-    const known = (dims: readonly Dim[]): number =>
-      staticDim(productOfDims(dims), `the flattened input of ${name}`);
-    const matrix = b.op("Reshape", [x, b.ints([known(x.shape.slice(0, axis)), known(x.shape.slice(axis))])]);
-    const shape = b.ints(x.shape.map((dim) => known([dim])));
-    return [b.op("Reshape", [b.op(name, [matrix], { axis: 1 }), shape])];
+    const rows = b.op(name, [joinDims(b, x, [axis, x.rank - axis])], { axis: 1 });
+    return [reshapeTo(b, rows, [shapePart(b, x, 0, x.rank)])];
   };
 
 function softmaxOperator(name: string, log: boolean, summary: string): Operator {
@@ -48,16 +48,17 @@ function softmaxOperator(name: string, log: boolean, summary: string): Operator 
     ],
     infer: (context) => {
       const { dtype, shape } = context.input(0);
-      if (dtype !== "float32") context.fail(`takes float32 in this version, not ${dtype}`, "E_UNSUPPORTED");
+      if (!floats.includes(dtype)) context.fail(`does not take ${dtype}`, "E_UNSUPPORTED");
       axisOf(context);
       return [{ dtype, shape }];
     },
     layout: () => ({ inputs: ["any"], output: "follow" }),
     lower: (context) => {
-      const { shape } = context.input(0);
+      const { shape, dtype } = context.input(0);
       const axis = axisOf(context);
+      const kind = dtype === "float32" ? name.toLowerCase() : `${name.toLowerCase()}_${dtype}`;
       context.kernel(
-        { name: `${name.toLowerCase()}_${shape.join("x")}_axis${axis}`, flops: 0, inPlace: [0] },
+        { name: `${kind}_${shape.map(printDim).join("x")}_axis${axis}`, flops: 0, inPlace: [0] },
         (s) => {
           const order = memoryOrder(context.output());
           const x = s.view("x", context.placement(0), "read");
@@ -75,8 +76,8 @@ function softmaxOperator(name: string, log: boolean, summary: string): Operator 
 }
 
 function evaluateSoftmax(x: TensorData, axis: number, log: boolean): TensorData {
-  const from = x.data as Float32Array;
-  const to = new Float32Array(from.length);
+  const from = decodeElements(x);
+  const to = new Float64Array(from.length);
   const extent = x.dims[axis]!;
   const inner = elementCount(x.dims.slice(axis + 1));
   const starts = Array.from({ length: from.length }, (_, i) => i).filter(
@@ -91,7 +92,7 @@ function evaluateSoftmax(x: TensorData, axis: number, log: boolean): TensorData 
       to[start + i * inner] = log ? shifted - Math.log(sum) : Math.exp(shifted) / sum;
     });
   }
-  return tensor("float32", x.dims, to);
+  return encodeElements(x.dtype, x.dims, to);
 }
 
 export const softmaxOperators: readonly Operator[] = [
