@@ -7,6 +7,8 @@ import { clipOperators } from "./arithmetic-clip.js";
 import { integerOperators } from "./arithmetic-integer.js";
 import { powerOperators } from "./arithmetic-power.js";
 import { unaryOperators } from "./arithmetic-unary.js";
+import { attentionOperators } from "./attention.js";
+import { attentionMaskOperators } from "./attention-mask.js";
 import { bitcastOperators } from "./bitcast.js";
 import { castOperators } from "./cast.js";
 import { cropOperators } from "./center-crop-pad.js";
@@ -66,12 +68,14 @@ import { reshapeOperators } from "./reshape.js";
 import { resizeOperators } from "./resize.js";
 import { antialiasOperators } from "./resize-antialias.js";
 import { upsampleOperators } from "./resize-versions.js";
+import { rotaryOperators } from "./rotary.js";
 import { scatterOperators } from "./scatter.js";
 import { selectionOperators } from "./selection.js";
 import { shapeOperators } from "./shape.js";
 import { sliceOperators } from "./slice.js";
 import { softmaxOperators } from "./softmax.js";
 import { splitOperators } from "./split.js";
+import { tensorScatterOperators } from "./tensor-scatter.js";
 import { topKOperators } from "./top-k.js";
 import { optimizerOperators } from "./training-optimizers.js";
 import { uniqueOperators } from "./unique.js";
@@ -111,6 +115,10 @@ const all: readonly Operator[] = [
   ...recurrentOperators,
   ...gemmOperators,
   ...einsumOperators,
+  ...attentionOperators,
+  ...attentionMaskOperators,
+  ...rotaryOperators,
+  ...tensorScatterOperators,
   ...diagonalOperators,
   ...internalOperators,
   ...convolutionTransposeOperators,
