@@ -4,6 +4,7 @@ import {
   addDims,
   type Dim,
   floorDivDims,
+  groupDim,
   isStatic,
   multiplyDims,
   productOfDims,
@@ -52,18 +53,18 @@ function flagsOf(context: NodeView, input: number): Dim[] {
 
 /** The dim that is flagged. */
 const flaggedDim = (shape: readonly Dim[], flags: readonly Dim[]): Dim =>
-  shape.reduce<Dim>((sum, dim, i) => addDims(sum, multiplyDims(flags[i]!, dim)), 0);
+  groupDim(shape.reduce<Dim>((sum, dim, i) => addDims(sum, multiplyDims(flags[i]!, dim)), 0));
 
-/** The table of a transform's length, which it is the only input to tell. */
-const Turns = injective({
-  name: "Turns",
+/** The number of elements that a transform has, as shape arithmetic: given, or that of the axis. */
+const TransformLength = defineOperator({
+  name: "TransformLength",
   domain: "kiln",
-  summary:
-    "Cosines and sines of all n-th parts of a turn, where n is a given number or the length of an axis.",
+  summary: "How many elements a Fourier transform along an axis has.",
   inputs: ["X", "axis", "length?"],
   attributes,
-  versions: [1],
-  infer: (context) => {
+  versions: [{ since: 1 }],
+  infer: () => [{ dtype: "int64", shape: [1] }],
+  elements: (context) => {
     const length = context.optional(2);
     if (length !== null && productOfDims(length.shape) !== 1) {
       context.fail(`dft_length is ${printType(length.type)}, not one number`);
@@ -73,8 +74,18 @@ const Turns = injective({
     const own = isReal(context) ? multiplyDims(subtractDims(dim, 1), 2) : dim;
     const n = given ?? own;
     if (isStatic(n) && n < 1) context.fail(`transforms ${n} elements`, "E_SHAPE");
-    return [{ dtype: "float64", shape: [2, n] }];
+    return [n];
   },
+});
+
+const Turns = injective({
+  name: "Turns",
+  domain: "kiln",
+  summary: "Cosines and sines of all n-th parts of a turn.",
+  inputs: ["n"],
+  attributes: {},
+  versions: [1],
+  infer: (context) => [{ dtype: "float64", shape: [2, context.requireIntegers(0)[0]!] }],
   injective: (context, [which, k]) =>
     turnElement(which!, k!, context.dim(context.node.outputs[0]!.shape[1]!)),
 });
@@ -138,8 +149,7 @@ function transformLines(
   const swap = ({ re, im }: Complex): Complex => (inverse !== 0 ? { re: im, im: re } : { re, im });
   const element = (outer: readonly Expr[], at: Expr): Complex => {
     const place = outer.map((index, i) => choose(i, at, index));
-    const load = (part: Expr): Expr =>
-      convertElement(s.view("x", context.placement(0), "read").load([...place, part]), dtype, "float64");
+    const load = (part: Expr): Expr => convertElement(s.operand(0, [...place, part]), dtype, "float64");
     const im = load(minIndex(1, sub(parts, 1)));
     return {
       re: load(i32Constant(0)),
@@ -222,11 +232,16 @@ const Transform = defineOperator({
     const n = context.input(2).shape[1]!;
     const flags = flagsOf(context, 1);
     const length = onesided !== 0 && inverse === 0 ? addDims(floorDivDims(n, 2), 1) : n;
-    const outer = shape.slice(0, -1).map((dim, i) => selectDims(flags[i]!, length, dim));
+    const outer = shape.slice(0, -1).map((dim, i) => groupDim(selectDims(flags[i]!, length, dim)));
     return [{ dtype, shape: [...outer, isReal(context) ? 1 : 2] }];
   },
   layout: () => ({ inputs: ["any", "any", "row-major"], output: "row-major" }),
+  checks: (context) => {
+    const { rank } = context.input(0);
+    return [{ input: 1, what: "axis", ranges: [{ least: -rank, end: rank }] }];
+  },
   epilogue: true,
+  prologue: true,
   lower,
   evaluate: evaluateByKernels(lower),
 });
@@ -239,7 +254,8 @@ export function fourierTransform(
   length: Value | null,
   { inverse, onesided }: ImportedNode<typeof attributes>["attributes"],
 ): Value {
-  const turns = b.op("kiln.Turns", [x, axis, length], { inverse, onesided });
+  const n = b.op("kiln.TransformLength", [x, axis, length], { inverse, onesided });
+  const turns = b.op("kiln.Turns", [n]);
   return b.op("kiln.DFT", [x, axis, turns], { inverse, onesided });
 }
 
@@ -265,4 +281,4 @@ const DFT = defineExpansion({
   ],
 });
 
-export const fourierOperators: readonly Operator[] = [Turns, Transform, DFT];
+export const fourierOperators: readonly Operator[] = [TransformLength, Turns, Transform, DFT];
