@@ -72,6 +72,7 @@ import { rotaryOperators } from "./rotary.js";
 import { scatterOperators } from "./scatter.js";
 import { selectionOperators } from "./selection.js";
 import { shapeOperators } from "./shape.js";
+import { signalOperators } from "./signal.js";
 import { sliceOperators } from "./slice.js";
 import { softmaxOperators } from "./softmax.js";
 import { splitOperators } from "./split.js";
@@ -159,6 +160,7 @@ const all: readonly Operator[] = [
   ...quantizeLinearOperators,
   ...microsoftQuantizeOperators,
   ...fourierOperators,
+  ...signalOperators,
 ];
 
 export const qualifiedName = (domain: string, name: string): string =>
