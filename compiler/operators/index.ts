@@ -77,6 +77,7 @@ import { sliceOperators } from "./slice.js";
 import { softmaxOperators } from "./softmax.js";
 import { splitOperators } from "./split.js";
 import { tensorScatterOperators } from "./tensor-scatter.js";
+import { tfidfOperators } from "./tfidf.js";
 import { topKOperators } from "./top-k.js";
 import { optimizerOperators } from "./training-optimizers.js";
 import { uniqueOperators } from "./unique.js";
@@ -161,6 +162,7 @@ const all: readonly Operator[] = [
   ...microsoftQuantizeOperators,
   ...fourierOperators,
   ...signalOperators,
+  ...tfidfOperators,
 ];
 
 export const qualifiedName = (domain: string, name: string): string =>
