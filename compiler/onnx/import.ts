@@ -26,6 +26,7 @@ import { type InputSizes, inputTypes } from "./import-inputs.js";
 import { type Known, RegionScope, reported, Scope, Sequence, Unknown } from "./import-scope.js";
 import { importSequence, isSequenceOperator, nonTensorReason } from "./import-sequences.js";
 import type { OnnxGraph, OnnxModel, OnnxNode, OnnxTensor } from "./model.js";
+import { refusalOf } from "./refused.js";
 import { constantValue, numeric } from "./tensor.js";
 
 export interface ImportOptions extends InputSizes {
@@ -303,8 +304,11 @@ interface Found {
 
 /** The operator of a node in the version that its opset means, or E_UNSUPPORTED. */
 function findVersion(node: OnnxNode): Found {
-  const operator = findOperator(qualifiedName(node.domain, node.opType));
+  const name = qualifiedName(node.domain, node.opType);
+  const operator = findOperator(name);
   if (operator === undefined) {
+    const refusal = refusalOf(name);
+    if (refusal !== undefined) unsupported(refusal);
     const domain = node.domain === "" ? "" : ` of domain ${node.domain}`;
     return unsupported(`the operator${domain} is not supported`);
   }

@@ -149,8 +149,42 @@ const Bernoulli = defineExpansion({
   },
 });
 
+/**
+ * Of probabilities e^x, which need not add up to 1, running sums are made: a class is drawn by how many of them a random
+ * number up to the last one reaches.
+ */
+const Multinomial = defineExpansion({
+  name: "Multinomial",
+  summary: "Classes drawn by the logarithms of their probabilities.",
+  inputs: ["input"],
+  attributes: { ...seedAttribute, dtype: attribute.int(6), sample_size: attribute.int(1) },
+  versions: [7, 22].map((since) => ({ since })),
+  expand: (b, [x], view) => {
+    const { dtype: code, sample_size: samples, seed } = view.attributes;
+    const dtype = wantedType(code, null, view);
+    if (dtype !== "int32" && dtype !== "int64") view.fail(`does not make ${dtype}`);
+    if (!floats.includes(x!.dtype)) view.fail(`does not take ${x!.dtype}`);
+    if (x!.rank !== 2) view.fail(`takes 2 dims, not ${x!.rank}`, "E_SHAPE");
+    if (samples < 1) view.fail(`sample_size is ${samples}`);
+    const classes = b.ints([1]);
+    const wide = b.cast(x!, "float64");
+    const top = b.op("ReduceMax", [wide, classes], { keepdims: 1 });
+    const sums = b.op("CumSum", [b.op("Exp", [b.op("Sub", [wide, top])]), b.scalar("int64", 1)]);
+    const total = b.op("ReduceMax", [sums, classes], { keepdims: 1 });
+    const shape = b.op("Concat", [b.op("Shape", [x!], { start: 0, end: 1 }), b.ints([samples])], { axis: 0 });
+    const drawn = b.op("Mul", [b.op("kiln.Uniform", [shape, seedOf(b, seed, view.name)]), total]);
+    const [columns, rows] = [b.op("Unsqueeze", [sums, classes]), b.op("Unsqueeze", [drawn, b.ints([2])])];
+    const isReached = b.cast(b.op("LessOrEqual", [columns, rows]), "int64");
+    const reached = b.op("ReduceSum", [isReached, b.ints([2])], { keepdims: 0 });
+    // Rounding must not draw a class beyond the last one.
+    const last = b.op("Sub", [b.op("Shape", [x!], { start: 1, end: 2 }), b.ints([1])]);
+    return [b.cast(b.op("Min", [reached, last]), dtype)];
+  },
+});
+
 export const randomOperators: readonly Operator[] = [
   ...distribution("RandomUniform", "Random numbers evenly spread over a range", uniformAttributes, uniform),
   ...distribution("RandomNormal", "Random numbers of a normal distribution", normalAttributes, normal),
   Bernoulli,
+  Multinomial,
 ];

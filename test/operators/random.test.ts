@@ -107,6 +107,47 @@ describe("statistics", () => {
   });
 });
 
+describe("Multinomial", () => {
+  const draw = (weights: number[], more: Record<string, AttributeSpec> = {}) => {
+    const logits = of("float32", [2, weights.length], [...weights, ...[...weights].reverse()].map(Math.log));
+    return run("Multinomial", { seed: seed(6), sample_size: 4000, ...more }, [logits]);
+  };
+
+  test("classes are as frequent as they should be", async () => {
+    const weights = [1, 0, 5, 2, 0];
+    const result = await draw(weights);
+    expect(`${result.dtype}[${result.dims}]`).toBe("int32[2,4000]");
+    const values = toNumbers(result);
+    for (const [row, own] of [weights, [...weights].reverse()].entries()) {
+      const drawn = values.slice(row * 4000, (row + 1) * 4000);
+      for (const [c, weight] of own.entries()) {
+        const share = drawn.filter((value) => value === c).length / 4000;
+        if (weight === 0) expect(share).toBe(0);
+        else expect(Math.abs(share - weight / 8)).toBeLessThan(5 * Math.sqrt(0.25 / 4000));
+      }
+    }
+  });
+
+  test("one sample, of int64, is the default size", async () => {
+    const [result] = await interpret({
+      op: "Multinomial",
+      inputs: [of("float64", [3, 1], [5, -9, 0])],
+      attributes: { dtype: 7 },
+    });
+    expect(`${result!.dtype}[${result!.dims}]: ${result!.data}`).toBe("int64[3,1]: 0,0,0");
+  });
+
+  test("refusals", async () => {
+    const graph =
+      (attributes: Record<string, AttributeSpec>, dims = [1, 2]) =>
+      () =>
+        graphOf({ op: "Multinomial", inputs: [of("float32", dims, [1, 2])], attributes }, () => false);
+    await expectError(graph({ dtype: 1 }), "E_MODEL", /does not make float32/);
+    await expectError(graph({ sample_size: 0 }), "E_MODEL", /sample_size is 0/);
+    await expectError(graph({}, [2]), "E_SHAPE", /2 dims, not 1/);
+  });
+});
+
 describe("attributes", () => {
   test.each([
     [1, "float32"],

@@ -127,7 +127,12 @@ describe("TfIdfVectorizer", () => {
   test.each<readonly [string, Record<string, AttributeSpec>, ErrorCode, RegExp]>([
     ["strings", { pool_strings: { strings: ["a"] } }, "E_UNSUPPORTED", /strings/],
     ["unknown modes", { mode: "DF" }, "E_MODEL", /mode DF/],
-    ["places that are too few", { ngram_indexes: [0, 1], weights: { floats: [1, 1] } }, "E_MODEL", /fewer ngram_indexes/],
+    [
+      "places that are too few",
+      { ngram_indexes: [0, 1], weights: { floats: [1, 1] } },
+      "E_MODEL",
+      /fewer ngram_indexes/,
+    ],
     ["weights that are too few", { weights: { floats: [1] } }, "E_MODEL", /1 weights for 3/],
     ["counts that part no pool", { ngram_counts: [0, 3] }, "E_MODEL", /do not part/],
     ["an n-gram twice", { pool_int64s: [5, 5, 5, 6] }, "E_MODEL", /n-gram \[5\] twice/],
