@@ -18,6 +18,7 @@ import { concatOperators } from "./concat.js";
 import { constantOperators } from "./constant.js";
 import { controlOperators } from "./control.js";
 import { convolutionOperators } from "./convolution.js";
+import { causalConvolutionOperators } from "./convolution-causal.js";
 import { contribConvolutionOperators } from "./convolution-contrib.js";
 import { deformOperators } from "./convolution-deform.js";
 import { convolutionTransposeOperators } from "./convolution-transpose.js";
@@ -33,6 +34,7 @@ import { indexingOperators } from "./indexing.js";
 import { integerConvolutionOperators } from "./integer-convolution.js";
 import { integerMatmulOperators } from "./integer-matmul.js";
 import { internalOperators } from "./internal.js";
+import { linearAttentionOperators } from "./linear-attention.js";
 import { logicalOperators } from "./logical.js";
 import { lossOperators } from "./loss.js";
 import { mathOperators } from "./math.js";
@@ -109,6 +111,7 @@ const all: readonly Operator[] = [
   ...globalPoolOperators,
   ...contribConvolutionOperators,
   ...deformOperators,
+  ...causalConvolutionOperators,
   ...cropOperators,
   ...unfoldingOperators,
   ...roiOperators,
@@ -119,6 +122,7 @@ const all: readonly Operator[] = [
   ...einsumOperators,
   ...attentionOperators,
   ...attentionMaskOperators,
+  ...linearAttentionOperators,
   ...rotaryOperators,
   ...tensorScatterOperators,
   ...diagonalOperators,
