@@ -121,6 +121,12 @@ export class Accumulators {
     });
   }
 
+  /** Adds a product of vectors to one of the sums. */
+  multiplyAddOne(row: number, vector: number, a: Expr, b: Expr): void {
+    const sum = this.variables[row]![vector]!;
+    this.scope.assign(sum, op("fma", a, b, read(sum)));
+  }
+
   /**
    * Hands out the finished vectors, and the used lanes of a partly used one. Where much is done with each of them the
    * tile goes through memory, so that the code for it is there once for a row and not for every accumulator.

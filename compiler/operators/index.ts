@@ -39,6 +39,7 @@ import { logicalOperators } from "./logical.js";
 import { lossOperators } from "./loss.js";
 import { mathOperators } from "./math.js";
 import { matmulOperators } from "./matmul.js";
+import { blockProductOperators } from "./matmul-nbits.js";
 import { featureOperators } from "./ml-features.js";
 import { labelOperators } from "./ml-labels.js";
 import { linearOperators } from "./ml-linear.js";
@@ -116,6 +117,7 @@ const all: readonly Operator[] = [
   ...unfoldingOperators,
   ...roiOperators,
   ...matmulOperators,
+  ...blockProductOperators,
   ...recurrentCells,
   ...recurrentOperators,
   ...gemmOperators,

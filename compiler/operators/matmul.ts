@@ -73,7 +73,8 @@ function lowerMatmul(context: LoweringContext): void {
   const { batch, ...p } = parametersOf(context);
   const { dtype, constant } = context.input(1);
   const constantRight = dtype === "float32" ? constant : null;
-  const left = joinRows(context, p, batch, asMatrix(context.placement(0), "row"));
+  const leftMatrix = asMatrix(context.placement(0), "row");
+  const left = context.input(1).rank > 2 ? null : joinRows(context, p, batch, leftMatrix);
   const rows = left === null ? p.rows : multiplyDims(p.rows, productOfDims(batch));
   const parameters = { ...p, rows };
   const flops = productOfDims([2, p.rows, p.depth, p.columns, ...batch]);
@@ -82,7 +83,7 @@ function lowerMatmul(context: LoweringContext): void {
   const name = `${kind}_${sizes}${constantRight === null ? "" : "_packed"}`;
   const resultRank = context.node.outputs[0]!.rank;
   context.kernel({ name, flops: isStatic(flops) ? flops : 0 }, (s) => {
-    const leftView = s.view("a", left ?? asMatrix(context.placement(0), "row"), "read");
+    const leftView = s.view("a", left ?? leftMatrix, "read");
     const right =
       constantRight === null
         ? asMatrix(context.placement(1), "column")
@@ -137,15 +138,14 @@ function batchIndices(value: Value, indices: readonly Expr[], batch: readonly Di
  * Where one right matrix serves the whole batch, and the rows of all left matrices follow one another in memory, the
  * batch is nothing but more rows.
  */
-function joinRows(
-  context: LoweringContext,
-  p: MatmulParameters,
+export function joinRows(
+  context: Pick<LoweringContext, "input" | "joinsDims">,
+  p: Pick<MatmulParameters, "rows" | "depth">,
   batch: readonly Dim[],
   left: Placement,
 ): Placement | null {
-  const right = context.input(1);
   const count = productOfDims(batch);
-  if (batch.length === 0 || right.rank > 2 || context.input(0).rank !== batch.length + 2) return null;
+  if (batch.length === 0 || context.input(0).rank !== batch.length + 2) return null;
   const { strides, shape, offset } = left.strided;
   const axes = [...batch.keys(), batch.length];
   const follow = axes.slice(0, -1).every((axis) => {
