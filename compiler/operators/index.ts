@@ -28,6 +28,7 @@ import { diagonalOperators } from "./diagonal.js";
 import { dropoutOperators } from "./dropout.js";
 import { einsumOperators } from "./einsum.js";
 import { fourierOperators } from "./fourier.js";
+import { quantizedGatherOperators } from "./gather-quantized.js";
 import { gemmOperators } from "./gemm.js";
 import { gridOperators } from "./grid-sample.js";
 import { indexingOperators } from "./indexing.js";
@@ -91,6 +92,7 @@ const all: readonly Operator[] = [
   ...blockOperators,
   ...padOperators,
   ...indexingOperators,
+  ...quantizedGatherOperators,
   ...gridOperators,
   ...mathOperators,
   ...logicalOperators,
