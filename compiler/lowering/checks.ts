@@ -35,7 +35,7 @@ export function lowerChecks(
 function lowerCheck(
   lowering: Lowering,
   value: Value,
-  { what, ranges }: ElementCheck,
+  { what, ranges, message }: ElementCheck,
   external: ReadonlyMap<Value, Placement>,
   source: readonly string[],
 ): void {
@@ -61,8 +61,8 @@ function lowerCheck(
     },
     "serial",
   );
-  const message = `an ${what} lies outside of ${ranges.map(printRange).join(", ")}`;
-  const number = lowering.errorNumber({ source, message });
+  const outOfRange = `an ${what} lies outside of ${ranges.map(printRange).join(", ")}`;
+  const number = lowering.errorNumber({ source, message: message ?? outOfRange });
   const error = scope.view("error", { buffer: lowering.errorBuffer(), strided: dense([1]) }, "readwrite");
   const at = [i32Constant(0)];
   const isNew = op("and", op("ne", read(outside), 0), op("eq", error.load(at), 0));

@@ -133,6 +133,8 @@ function isShapeLike({ type }: Value): boolean {
 /** Names of values: those of the model are kept, all others are made different from them. */
 export class NameTable {
   private readonly taken = new Set<string>();
+  /** In the order in which they were taken. */
+  private readonly order: string[] = [];
   private readonly counters = new Map<string, number>();
 
   /** @param reserved names that only the values of the model's main graph may have */
@@ -140,9 +142,7 @@ export class NameTable {
 
   /** The name itself for the first who asks for it. */
   claim(name: string): string {
-    if (this.taken.has(name)) return this.derive(name);
-    this.taken.add(name);
-    return name;
+    return this.taken.has(name) ? this.derive(name) : this.take(name);
   }
 
   derive(hint: string): string {
@@ -151,7 +151,21 @@ export class NameTable {
     do name = `${hint}.${count++}`;
     while (this.taken.has(name) || this.reserved.has(name));
     this.counters.set(hint, count);
+    return this.take(name);
+  }
+
+  /** A point to go back to: names taken since are free again when the function given is called. */
+  mark(): () => void {
+    const { length } = this.order;
+    return () => {
+      for (const name of this.order.splice(length)) this.taken.delete(name);
+      this.counters.clear();
+    };
+  }
+
+  private take(name: string): string {
     this.taken.add(name);
+    this.order.push(name);
     return name;
   }
 }

@@ -5,11 +5,14 @@ import { type Dim, dimSymbols, equalDims, isStatic, symbolDim } from "../ir/dim.
 import { createNode, type Graph, type TensorType, Value } from "../ir/graph.js";
 import { tensorOf } from "../ir/tensor.js";
 import type { ImportBuilder } from "./import-builder.js";
+import { ChoiceNeeded, type Choices, reasonOf } from "./import-choices.js";
+import { EitherRank, type Known } from "./import-scope.js";
 import type { OnnxGraph, OnnxNode } from "./model.js";
 
 /** What the importer does for regions. */
 export interface RegionImporter {
   readonly builder: ImportBuilder;
+  readonly choices: Choices;
   /** A name that no value has. */
   name(hint: string): string;
   /** Imports nodes into a graph of its own. What they use of the graph around becomes an input behind those given. */
@@ -37,18 +40,23 @@ export function graphAttribute(node: OnnxNode, name: string): OnnxGraph {
   });
 }
 
-/** An `If` whose condition is known only at run time. */
-export function importBranch(importer: RegionImporter, node: OnnxNode, condition: Value): Value[] {
+/**
+ * An `If` whose condition is known only at run time.
+ *
+ * @param takesEither whether results that differ in rank are given as such
+ * @throws ChoiceNeeded where one of the arms has to be chosen
+ */
+export function importBranch(
+  importer: RegionImporter,
+  node: OnnxNode,
+  condition: Value,
+  occurrence: number,
+  takesEither: boolean,
+): Known[] {
   const { builder } = importer;
-  const importArm = (attribute: string) => {
-    const source = graphAttribute(node, attribute);
-    return importer.region(`${node.name}.${attribute}`, source, {
-      inputs: [],
-      bind: () => new Map(),
-      finish: (get) => source.outputs.map(({ name }) => get(name)),
-    });
-  };
-  const [whenTrue, whenFalse] = [importArm("then_branch"), importArm("else_branch")];
+  const [whenTrue, whenFalse] = importArms(importer, node, occurrence);
+  const lengthened = alignRanks(builder, whenTrue.graph, whenFalse.graph);
+  if (lengthened.size > 0 && !takesEither) throw new ChoiceNeeded(occurrence);
   const inner = new Set([...definedSymbols(whenTrue.graph), ...definedSymbols(whenFalse.graph)]);
   const types = whenTrue.graph.outputs.map(({ type }, i) => {
     const other = whenFalse.graph.outputs[i];
@@ -68,7 +76,6 @@ export function importBranch(importer: RegionImporter, node: OnnxNode, condition
   });
   result.outputs.forEach((output, i) => {
     const { type, other } = types[i]!;
-    if (type.shape.length !== other.shape.length) refuse(`its branches differ in the rank of output ${i}`);
     const shape = type.shape.map((dim, axis) => {
       const isOne =
         equalDims(dim, other.shape[axis]!) && ![...dimSymbols(dim)].some((name) => inner.has(name));
@@ -76,7 +83,52 @@ export function importBranch(importer: RegionImporter, node: OnnxNode, condition
     });
     output.type = { dtype: type.dtype, shape };
   });
-  return builder.addControl(result);
+  return builder
+    .addControl(result)
+    .map((value, i): Known => (lengthened.has(i) ? new EitherRank(value) : value));
+}
+
+/** Both arms as regions. Where the shapes in one of them cannot fit, the other is the only choice. */
+function importArms(importer: RegionImporter, node: OnnxNode, occurrence: number): [Body, Body] {
+  const { choices } = importer;
+  const importArm = (attribute: string): Body | KilnError => {
+    const source = graphAttribute(node, attribute);
+    try {
+      return importer.region(`${node.name}.${attribute}`, source, {
+        inputs: [],
+        bind: () => new Map(),
+        finish: (get) => source.outputs.map(({ name }) => get(name)),
+      });
+    } catch (error) {
+      if (choices.isContradiction(error)) return error;
+      throw error;
+    }
+  };
+  const whenTrue = importArm("then_branch");
+  const whenFalse = importArm("else_branch");
+  if (whenTrue instanceof KilnError) {
+    if (whenFalse instanceof KilnError) throw whenTrue;
+    throw new ChoiceNeeded(occurrence, { arm: "else", because: reasonOf(whenTrue) });
+  }
+  if (whenFalse instanceof KilnError) {
+    throw new ChoiceNeeded(occurrence, { arm: "then", because: reasonOf(whenFalse) });
+  }
+  return [whenTrue, whenFalse];
+}
+
+/** Gives outputs of lower rank ones in front; tells which outputs there were. */
+function alignRanks(builder: ImportBuilder, whenTrue: Graph, whenFalse: Graph): Set<number> {
+  const lengthened = new Set<number>();
+  whenTrue.outputs.forEach(({ rank }, i) => {
+    const other = whenFalse.outputs[i];
+    if (other === undefined || other.rank === rank) return;
+    const arm = other.rank < rank ? whenFalse : whenTrue;
+    const axes = Array.from({ length: Math.abs(other.rank - rank) }, (_, axis) => axis);
+    const inner = builder.forRegion(arm);
+    arm.outputs[i] = inner.op("Unsqueeze", [arm.outputs[i]!, inner.ints(axes)]);
+    lengthened.add(i);
+  });
+  return lengthened;
 }
 
 /** Symbols that get their values inside a graph, whose meaning ends with it. */

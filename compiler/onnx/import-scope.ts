@@ -25,8 +25,13 @@ export class Sequence {
 /** An optional without a value. One that has a value is that value. */
 export class Absent {}
 
+/** A tensor of the rank of `value`, or of a lower one: then it has ones in front here that it has not in the model. */
+export class EitherRank {
+  constructor(readonly value: Value) {}
+}
+
 /** What a name stands for where nothing is wrong. */
-export type Known = Value | Sequence | Absent;
+export type Known = Value | Sequence | Absent | EitherRank;
 
 /** Values by name, those of outer graphs included. */
 export class Scope {
@@ -63,6 +68,7 @@ export class RegionScope extends Scope {
         value.dtype,
         value.items.map((item) => this.capture(item)),
       );
+    if (value instanceof EitherRank) return new EitherRank(this.capture(value.value));
     return value instanceof Value ? this.capture(value) : value;
   }
 

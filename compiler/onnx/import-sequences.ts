@@ -11,7 +11,7 @@ import { Value } from "../ir/graph.js";
 import { toNumbers } from "../ir/tensor.js";
 import type { ImportBuilder } from "./import-builder.js";
 import { graphAttribute } from "./import-control.js";
-import { Absent, type Known, reported, Sequence, type Unknown } from "./import-scope.js";
+import { Absent, EitherRank, type Known, reported, Sequence, type Unknown } from "./import-scope.js";
 import { getInt, type OnnxGraph, type OnnxNode } from "./model.js";
 
 /** What the operators need of the importer. */
@@ -47,9 +47,12 @@ export function importSequence(
 
 /** The reason why an operator cannot take what it is given; null where it is all tensors. */
 export function nonTensorReason(inputs: Inputs): string | null {
-  const index = inputs.findIndex((input) => input instanceof Sequence || input instanceof Absent);
-  if (index < 0) return null;
-  return `input ${index} is ${inputs[index] instanceof Sequence ? "a sequence" : "an optional without a value"}`;
+  for (const [i, input] of inputs.entries()) {
+    if (input instanceof Sequence) return `input ${i} is a sequence`;
+    if (input instanceof Absent) return `input ${i} is an optional without a value`;
+    if (input instanceof EitherRank) return `the rank of input ${i} is known only at run time`;
+  }
+  return null;
 }
 
 const rules = new Map<string, { since: number; run: Rule }>([

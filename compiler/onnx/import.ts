@@ -10,10 +10,10 @@
 import { KilnError, UnsupportedModelError, type UnsupportedNode } from "../diagnostics.js";
 import { constantValue as constantFrom, Graph, Value } from "../ir/graph.js";
 import type { Limits } from "../limits.js";
-import { findOperator, qualifiedName } from "../operators/index.js";
-import type { Operator, OperatorVersion } from "../operators/operator.js";
+import { qualifiedName } from "../operators/index.js";
 import { convertAttributes } from "./import-attributes.js";
 import { ImportBuilder, NameTable } from "./import-builder.js";
+import { type Choice, Choices } from "./import-choices.js";
 import {
   type Body,
   graphAttribute,
@@ -23,10 +23,17 @@ import {
   type RegionImporter,
 } from "./import-control.js";
 import { type InputSizes, inputTypes } from "./import-inputs.js";
-import { type Known, RegionScope, reported, Scope, Sequence, Unknown } from "./import-scope.js";
+import { EitherRank, type Known, RegionScope, reported, Scope, Sequence, Unknown } from "./import-scope.js";
 import { importSequence, isSequenceOperator, nonTensorReason } from "./import-sequences.js";
+import {
+  broadcastsAway,
+  checkInputs,
+  type Found,
+  findVersion,
+  modelError,
+  unsupported,
+} from "./import-versions.js";
 import type { OnnxGraph, OnnxModel, OnnxNode, OnnxTensor } from "./model.js";
-import { refusalOf } from "./refused.js";
 import { constantValue, numeric } from "./tensor.js";
 
 export interface ImportOptions extends InputSizes {
@@ -63,6 +70,7 @@ class Importer {
   private readonly graph: Graph;
   /** Nodes imported so far: bodies that are imported once for each item, in one another, multiply. */
   private count = 0;
+  readonly choices = new Choices(this);
 
   constructor(
     private readonly model: OnnxModel,
@@ -74,7 +82,23 @@ class Importer {
   }
 
   run(): Graph {
+    return this.choices.region(() => this.mainGraph());
+  }
+
+  /** See `ChoiceHost`. */
+  mark(): () => void {
+    const [forgetNames, count, reports] = [this.names.mark(), this.count, this.unsupported.length];
+    return () => {
+      forgetNames();
+      this.count = count;
+      this.unsupported.length = reports;
+    };
+  }
+
+  private mainGraph(): Graph {
     const { graph: source } = this.model;
+    Object.assign(this.graph, { inputs: [], outputs: [], nodes: [] });
+    this.builder = this.builder.forRegion(this.graph);
     const scope = new Scope();
     this.importInputs(scope);
     this.importNodes(source, scope);
@@ -151,6 +175,13 @@ class Importer {
     if (isSequence) return this.sequence(node, given, scope);
     // Identity takes every type.
     if (node.domain === "" && node.opType === "Identity" && given[0] instanceof Sequence) return [given[0]];
+    if (given.some((value) => value instanceof EitherRank)) {
+      if (node.domain === "" && node.opType === "Identity") return [given[0]!];
+      if (found !== null && broadcastsAway(given, found)) {
+        const values = given.map((value) => (value instanceof EitherRank ? value.value : value));
+        return this.append(node, values as (Value | null)[], found);
+      }
+    }
     const reason = nonTensorReason(given);
     if (reason !== null) unsupported(reason);
     const inputs = given as (Value | null)[];
@@ -194,7 +225,29 @@ class Importer {
     if (known !== undefined) return this.inlineBranch(node, Boolean(known), scope);
     const single =
       condition.rank === 0 ? condition : this.builder.op("Reshape", [condition, this.builder.ints([])]);
-    return this.adopt(node, importBranch(regions, node, single));
+    const { occurrence, choice } = this.choices.next();
+    if (choice === undefined || choice.arm === "either")
+      return this.adopt(node, importBranch(regions, node, single, occurrence, choice !== undefined));
+    return this.assumedBranch(node, single, choice, scope);
+  }
+
+  /** The only arm of an `If` that fits, in its place; the run checks that it is the one wanted. */
+  private assumedBranch(
+    node: OnnxNode,
+    condition: Value,
+    { arm, because }: Extract<Choice, { because: string }>,
+    scope: Scope,
+  ): Known[] | Unknown {
+    const results = this.inlineBranch(node, arm === "then", scope);
+    if (results instanceof Unknown) return results;
+    this.builder.begin(node.name, node.outputs.find((output) => output !== "") ?? node.name);
+    const expected = arm === "then" ? 1 : 0;
+    const message = `its condition is ${expected === 0}, and in that case shapes do not fit: ${because}`;
+    const checked = (value: Known): Known =>
+      value instanceof Value
+        ? this.builder.op("kiln.Assert", [value, condition], { expected, message })
+        : value;
+    return this.adopt(node, results.map(checked));
   }
 
   private adopt<T extends Known>(node: OnnxNode, results: T[]): T[] {
@@ -259,11 +312,19 @@ class Regions implements RegionImporter {
     return this.importer.builder;
   }
 
+  get choices(): Choices {
+    return this.importer.choices;
+  }
+
   name(hint: string): string {
     return this.importer.names.derive(hint);
   }
 
-  region(
+  region(name: string, source: OnnxGraph, parts: Parameters<RegionImporter["region"]>[2]): Body {
+    return this.importer.choices.region(() => this.body(name, source, parts));
+  }
+
+  private body(
     name: string,
     source: OnnxGraph,
     { inputs, bind, finish }: Parameters<RegionImporter["region"]>[2],
@@ -297,45 +358,6 @@ class Regions implements RegionImporter {
   }
 }
 
-interface Found {
-  readonly operator: Operator;
-  readonly version: OperatorVersion;
-}
-
-/** The operator of a node in the version that its opset means, or E_UNSUPPORTED. */
-function findVersion(node: OnnxNode): Found {
-  const name = qualifiedName(node.domain, node.opType);
-  const operator = findOperator(name);
-  if (operator === undefined) {
-    const refusal = refusalOf(name);
-    if (refusal !== undefined) unsupported(refusal);
-    const domain = node.domain === "" ? "" : ` of domain ${node.domain}`;
-    return unsupported(`the operator${domain} is not supported`);
-  }
-  let version: OperatorVersion | undefined;
-  for (const candidate of operator.versions) {
-    if (candidate.since <= node.opset && candidate.since >= (version?.since ?? 0)) version = candidate;
-  }
-  if (version === undefined) {
-    const first = Math.min(...operator.versions.map(({ since }) => since));
-    return unsupported(`the operator is supported from opset ${first} on`);
-  }
-  return { operator, version };
-}
-
-/** All that are not optional must be there: the code of operators relies on it. */
-function checkInputs(node: OnnxNode, inputs: readonly (Value | null)[], { operator, version }: Found): void {
-  const names = version.inputs ?? operator.inputs;
-  const missing = names.findIndex((name, i) => !name.endsWith("?") && (inputs[i] ?? null) === null);
-  if (missing >= 0)
-    throw modelError(node, `input ${missing} (${names[missing]!.replace("...", "")}) is missing`);
-  const isVariadic = names.at(-1)?.endsWith("...") ?? false;
-  if (isVariadic && inputs.includes(null))
-    throw modelError(node, `input ${inputs.indexOf(null)} is left out`);
-  const most = Math.max(names.length, operator.inputs.length);
-  if (!isVariadic && inputs.length > most) throw modelError(node, `has ${inputs.length} inputs, not ${most}`);
-}
-
 /** Names of the main graph, which are those that users know. */
 function namesOf(graph: OnnxGraph): Set<string> {
   const given = [...graph.inputs.map(({ name }) => name), ...graph.initializers.keys()];
@@ -345,6 +367,7 @@ function namesOf(graph: OnnxGraph): Set<string> {
 /** Why something that is no tensor cannot leave the graph. */
 function reasonAgainst(value: Known | Unknown): string {
   if (value instanceof Unknown && value.reason !== undefined) return value.reason;
+  if (value instanceof EitherRank) return "its rank is known only at run time";
   return value instanceof Sequence ? "a sequence is not supported" : "an optional is not supported";
 }
 
@@ -354,11 +377,4 @@ function reasonOf({ code, message, place }: KilnError): string {
   const prefix = new KilnError(code, "", where).message;
   const [reason] = message.slice(prefix.length).split("\n  hint: ") as [string];
   return hint === undefined ? reason : `${reason} (${hint})`;
-}
-
-const modelError = (node: OnnxNode, reason: string): KilnError =>
-  new KilnError("E_MODEL", reason, { node: node.name, operator: node.opType });
-
-function unsupported(reason: string): never {
-  throw new KilnError("E_UNSUPPORTED", reason);
 }

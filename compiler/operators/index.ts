@@ -7,6 +7,7 @@ import { clipOperators } from "./arithmetic-clip.js";
 import { integerOperators } from "./arithmetic-integer.js";
 import { powerOperators } from "./arithmetic-power.js";
 import { unaryOperators } from "./arithmetic-unary.js";
+import { assertOperators } from "./assert.js";
 import { attentionOperators } from "./attention.js";
 import { attentionMaskOperators } from "./attention-mask.js";
 import { bitcastOperators } from "./bitcast.js";
@@ -124,6 +125,7 @@ const all: readonly Operator[] = [
   ...recurrentOperators,
   ...gemmOperators,
   ...einsumOperators,
+  ...assertOperators,
   ...attentionOperators,
   ...attentionMaskOperators,
   ...linearAttentionOperators,

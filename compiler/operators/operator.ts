@@ -137,6 +137,8 @@ export interface ElementCheck {
   readonly input: number;
   /** What the elements are: "index", "axis". */
   readonly what: string;
+  /** What is wrong where one is out of range; made of `what` and the ranges where absent. */
+  readonly message?: string;
   /**
    * Least value of an element, and the end of its values. Where there are several, they are for the places along the
    * input's last dim, one each.
