@@ -17,6 +17,7 @@ export function convertAttributes(node: OnnxNode, operator: Operator, version: O
   const schema = version.attributes ?? operator.attributes;
   const converted: Record<string, AttributeValue> = {};
   for (const [name, attribute] of node.attributes) {
+    if (operator.graphs?.includes(name)) continue;
     const spec = schema[name];
     if (spec === undefined) {
       if (ignored.has(name)) continue;

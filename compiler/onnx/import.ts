@@ -12,6 +12,7 @@ import { constantValue as constantFrom, Graph, Value } from "../ir/graph.js";
 import type { Limits } from "../limits.js";
 import { qualifiedName } from "../operators/index.js";
 import { convertAttributes } from "./import-attributes.js";
+import { bodiesOf } from "./import-bodies.js";
 import { ImportBuilder, NameTable } from "./import-builder.js";
 import { type Choice, Choices } from "./import-choices.js";
 import {
@@ -179,7 +180,7 @@ class Importer {
       if (node.domain === "" && node.opType === "Identity") return [given[0]!];
       if (found !== null && broadcastsAway(given, found)) {
         const values = given.map((value) => (value instanceof EitherRank ? value.value : value));
-        return this.append(node, values as (Value | null)[], found);
+        return this.append(node, values as (Value | null)[], found, scope);
       }
     }
     const reason = nonTensorReason(given);
@@ -187,17 +188,31 @@ class Importer {
     const inputs = given as (Value | null)[];
     if (found === null) return this.control(node, inputs, scope);
     checkInputs(node, inputs, found);
-    return this.append(node, inputs, found);
+    return this.append(node, inputs, found, scope);
   }
 
-  private append(node: OnnxNode, inputs: (Value | null)[], { operator, version }: Found): Value[] {
+  private append(
+    node: OnnxNode,
+    inputs: (Value | null)[],
+    { operator, version }: Found,
+    scope: Scope,
+  ): Value[] {
     const attributes = convertAttributes(node, operator, version);
     const name = qualifiedName(node.domain, node.opType);
     const outputs = node.outputs.findLastIndex((output) => output !== "") + 1;
     const { builder } = this;
-    builder.begin(node.name, node.outputs.find((output) => output !== "") ?? node.name);
+    const begin = () => builder.begin(node.name, node.outputs.find((output) => output !== "") ?? node.name);
+    begin();
     let results: Value[];
-    if (version.upgrade === undefined) results = builder.ops(name, inputs, attributes, outputs);
+    if (operator.graphs !== undefined) {
+      const bodies = bodiesOf(node, operator.graphs, (source, names) => {
+        const values = this.inline(source, new Scope(scope), names);
+        begin();
+        return values;
+      });
+      const view = { ...builder.describe(operator, name, attributes, outputs), bodies };
+      results = operator.expand!(builder, inputs, view);
+    } else if (version.upgrade === undefined) results = builder.ops(name, inputs, attributes, outputs);
     else {
       const schema = { attributes: version.attributes ?? operator.attributes };
       results = version.upgrade(builder, inputs, builder.describe(schema, name, attributes, outputs));

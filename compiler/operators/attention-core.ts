@@ -8,10 +8,19 @@ import { equalDims, isStatic } from "../ir/dim.js";
 import { type DType, dtypes } from "../ir/dtype.js";
 import type { Value } from "../ir/graph.js";
 import type { GraphBuilder } from "./builder.js";
+import type { ImportedNode } from "./operator.js";
 import { reshapeTo, shapePart } from "./shape-arithmetic.js";
 
 /** Floats of 16 bits are computed as float32. */
 export const attentionType = (dtype: DType): DType => (dtypes[dtype].bytes === 2 ? "float32" : dtype);
+
+/** Each head of keys must serve as many heads of queries. */
+export function checkHeads(q: Value, k: Value, { fail }: Pick<ImportedNode, "fail">): void {
+  const [heads, keyHeads] = [q.shape[1]!, k.shape[1]!];
+  if (isStatic(heads) && isStatic(keyHeads) && (keyHeads === 0 || heads % keyHeads !== 0)) {
+    fail(`${heads} heads of queries for ${keyHeads} of keys`, "E_SHAPE");
+  }
+}
 
 /** [batch, length, heads * size] as [batch, heads, length, size]. */
 export function splitHeads(b: GraphBuilder, x: Value, heads: number): Value {

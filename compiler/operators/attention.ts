@@ -7,6 +7,7 @@ import {
   attentionScores,
   attentionType,
   attentionValues,
+  checkHeads,
   joinHeads,
   maskBias,
   softcap,
@@ -54,13 +55,6 @@ function withHeads(b: GraphBuilder, inputs: readonly Value[], view: AttentionVie
       view.fail(`${count} heads of ${size} elements`, "E_SHAPE");
     return splitHeads(b, x, count);
   });
-}
-
-function checkHeads(q: Value, k: Value, { fail }: AttentionView): void {
-  const [heads, keyHeads] = [q.shape[1]!, k.shape[1]!];
-  if (isStatic(heads) && isStatic(keyHeads) && (keyHeads === 0 || heads % keyHeads !== 0)) {
-    fail(`${heads} heads of queries for ${keyHeads} of keys`, "E_SHAPE");
-  }
 }
 
 /** A mask whose keys are fewer than there are: the others are not seen. */

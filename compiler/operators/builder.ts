@@ -141,7 +141,13 @@ export class GraphBuilder {
       throw new KilnError(code, reason, { node, operator: name, ...(hint !== undefined && { hint }) });
     };
     const complete = completeAttributes(operator.attributes, attributes, fail);
-    return { attributes: complete as ImportedNode["attributes"], name: node, outputCount, fail };
+    return {
+      attributes: complete as ImportedNode["attributes"],
+      name: node,
+      outputCount,
+      bodies: new Map(),
+      fail,
+    };
   }
 
   constant(data: TensorData): Value {

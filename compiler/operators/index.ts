@@ -9,6 +9,7 @@ import { powerOperators } from "./arithmetic-power.js";
 import { unaryOperators } from "./arithmetic-unary.js";
 import { assertOperators } from "./assert.js";
 import { attentionOperators } from "./attention.js";
+import { flexAttentionOperators } from "./attention-flex.js";
 import { attentionMaskOperators } from "./attention-mask.js";
 import { bitcastOperators } from "./bitcast.js";
 import { castOperators } from "./cast.js";
@@ -128,6 +129,7 @@ const all: readonly Operator[] = [
   ...assertOperators,
   ...attentionOperators,
   ...attentionMaskOperators,
+  ...flexAttentionOperators,
   ...linearAttentionOperators,
   ...rotaryOperators,
   ...tensorScatterOperators,

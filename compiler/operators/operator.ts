@@ -156,11 +156,20 @@ export interface OperatorVersion {
   readonly upgrade?: (b: GraphBuilder, inputs: (Value | null)[], view: ImportedNode) => Value[];
 }
 
+/** A graph that a node has as an attribute. */
+export interface GraphBody {
+  readonly inputCount: number;
+  /** Puts the graph's nodes behind those at hand, with these values as its inputs, and gives its outputs. */
+  readonly inline: (inputs: readonly Value[]) => Value[];
+}
+
 /** A node on its way into the graph, as `upgrade` and `expand` see it. Attributes are complete. */
 export interface ImportedNode<S extends AttributeSchema = AttributeSchema> {
   readonly attributes: AttributesOf<S>;
   readonly name: string;
   readonly outputCount: number;
+  /** The graphs that the node has as attributes, by the names in `graphs`. */
+  readonly bodies: ReadonlyMap<string, GraphBody>;
   /** Raises an error that names the node; E_MODEL unless another code is given. */
   fail(reason: string, code?: "E_MODEL" | "E_SHAPE" | "E_UNSUPPORTED", hint?: string): never;
 }
@@ -213,6 +222,8 @@ export interface OperatorFacets<S extends AttributeSchema> {
   readonly layout?: (context: NodeView<S>) => LayoutWish;
   /** Zeros that the kernels read around their first input, so that its producer can leave room for them. */
   readonly border?: (context: NodeView<S>) => Border | null;
+  /** Attributes that are graphs, for `expand` to put in place. None of them need be there. */
+  readonly graphs?: readonly string[];
   /** For operators that only exist as others. */
   readonly expand?: (b: GraphBuilder, inputs: (Value | null)[], view: ImportedNode<S>) => Value[];
 }
@@ -235,7 +246,7 @@ export function defineOperator<const S extends AttributeSchema>(facets: Operator
 
 type ExpansionFacets<S extends AttributeSchema> = Pick<
   OperatorFacets<S>,
-  "name" | "domain" | "summary" | "inputs" | "attributes" | "versions"
+  "name" | "domain" | "summary" | "inputs" | "attributes" | "graphs" | "versions"
 > & { readonly expand: NonNullable<OperatorFacets<S>["expand"]> };
 
 /** Declares an operator that is made of others when it is imported, so that no node of a graph ever has it. */

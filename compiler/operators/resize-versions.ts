@@ -54,7 +54,7 @@ function upsample(
   x: Value,
   scales: Value,
   mode: string,
-  view: Pick<ImportedNode, "name" | "outputCount" | "fail">,
+  view: Omit<ImportedNode, "attributes">,
 ): Value[] {
   const attributes = {
     ...defaults,
