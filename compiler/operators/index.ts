@@ -1,6 +1,7 @@
 /** All operators, by the name that graph nodes use: `Conv`, `com.microsoft.FusedConv`, `kiln.Relayout`. */
 
 import { activationOperators } from "./activation.js";
+import { contribActivationOperators } from "./activation-contrib.js";
 import { argExtremumOperators } from "./arg-extremum.js";
 import { arithmeticOperators } from "./arithmetic.js";
 import { clipOperators } from "./arithmetic-clip.js";
@@ -55,6 +56,7 @@ import { blockOperators } from "./movement-blocks.js";
 import { padOperators } from "./movement-pad.js";
 import { suppressionOperators } from "./non-max-suppression.js";
 import { batchNormalizationOperators } from "./normalization-batch.js";
+import { contribNormalizationOperators } from "./normalization-contrib.js";
 import { meanNormalizationOperators } from "./normalization-expand-mean.js";
 import type { Operator } from "./operator.js";
 import { poolingOperators } from "./pooling.js";
@@ -91,6 +93,7 @@ import { uniqueOperators } from "./unique.js";
 const all: readonly Operator[] = [
   ...controlOperators,
   ...meanNormalizationOperators,
+  ...contribNormalizationOperators,
   ...blockOperators,
   ...padOperators,
   ...indexingOperators,
@@ -139,6 +142,7 @@ const all: readonly Operator[] = [
   ...convolutionOperators,
   ...concatOperators,
   ...activationOperators,
+  ...contribActivationOperators,
   ...arithmeticOperators,
   ...castOperators,
   ...bitcastOperators,

@@ -10,7 +10,7 @@ import { attribute, defineExpansion, type ImportedNode, type Operator, oldVersio
 const mean = (b: GraphBuilder, x: Value, axes: readonly number[]): Value =>
   b.op("ReduceMean", [x, b.ints(axes)], { keepdims: 1 });
 
-interface Moments {
+export interface Moments {
   /** x less its mean. */
   readonly centred: Value;
   readonly mean: Value;
@@ -18,14 +18,14 @@ interface Moments {
   readonly inverseDeviation: Value;
 }
 
-function moments(b: GraphBuilder, x: Value, axes: readonly number[], epsilon: number): Moments {
+export function moments(b: GraphBuilder, x: Value, axes: readonly number[], epsilon: number): Moments {
   const average = mean(b, x, axes);
   const centred = b.op("Sub", [x, average]);
   return { centred, mean: average, inverseDeviation: inverseRoot(b, centred, axes, epsilon) };
 }
 
 /** 1 / sqrt(mean of squares + epsilon). */
-function inverseRoot(b: GraphBuilder, x: Value, axes: readonly number[], epsilon: number): Value {
+export function inverseRoot(b: GraphBuilder, x: Value, axes: readonly number[], epsilon: number): Value {
   const squares = mean(b, b.op("Mul", [x, x]), axes);
   return b.op("Reciprocal", [b.op("Sqrt", [b.op("Add", [squares, b.scalar(x.dtype, epsilon)])])]);
 }
@@ -34,7 +34,7 @@ const cast = (b: GraphBuilder, x: Value, like: Value): Value =>
   x.dtype === like.dtype ? x : b.op("CastLike", [x, like]);
 
 /** Axes from a given one to the last. */
-const axesFrom = (first: number, rank: number): number[] =>
+export const axesFrom = (first: number, rank: number): number[] =>
   Array.from({ length: rank - first }, (_, i) => first + i);
 
 /** Dims of one element behind a value of one dim, so that it stands beside the channels of a tensor. */
@@ -71,7 +71,8 @@ const LayerNormalization = defineExpansion({
   summary: "Normalises over the axes from a given one to the last, then scales and shifts.",
   inputs: ["X", "Scale", "B?"],
   attributes: { axis: attribute.int(-1), epsilon: attribute.float(1e-5), stash_type: attribute.int(1) },
-  versions: [{ since: 17 }],
+  // Before ONNX had it, onnxruntime's optimiser made nodes of it in any opset.
+  versions: [{ since: 1 }, { since: 17 }],
   expand: (b, [x, scale, bias], view) => {
     const { axis, epsilon, stash_type } = view.attributes;
     const [first] = normaliseAxes([axis], x!.rank, view) as [number];

@@ -2,7 +2,16 @@
 
 import type { DType } from "../../compiler/ir/dtype.js";
 import type { TensorData } from "../../compiler/ir/tensor.js";
-import { evaluate, expectTensor, interpret, type NodeCase, of, type Tolerance } from "./harness.js";
+import { runCompiled } from "../harness.js";
+import {
+  evaluate,
+  expectTensor,
+  interpret,
+  modelBytes,
+  type NodeCase,
+  of,
+  type Tolerance,
+} from "./harness.js";
 import { randomNumbers, rivalResults } from "./rival.js";
 
 /** Makers of random tensors that are the same every time. */
@@ -54,6 +63,7 @@ export async function expectRival(
   const ways = [
     evaluate(node),
     interpret(node),
+    compiled(node, constant ?? []),
     ...(constant === undefined ? [] : [interpret({ ...node, constant })]),
     ...(open === false ? [] : [interpret({ ...node, open: open === true ? all : open })]),
   ];
@@ -62,4 +72,11 @@ export async function expectRival(
       expectTensor(results[i]!, one, tolerance);
     });
   }
+}
+
+/** What the module computes. */
+async function compiled(node: NodeCase, constant: readonly number[]): Promise<TensorData[]> {
+  const { bytes, feeds } = modelBytes(node, (i) => constant.includes(i));
+  const results = await runCompiled(bytes, Object.fromEntries(feeds));
+  return Array.from({ length: node.outputs ?? 1 }, (_, i) => results[`y${i}`]!);
 }
