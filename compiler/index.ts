@@ -4,6 +4,7 @@ import { type MemoryPlan, planMemory, type SymbolBounds } from "../passes/memory
 import {
   ABI_VERSION,
   encodeMetadata,
+  type FixedBinding,
   type ModelMetadata,
   type RunErrorInfo,
   type TensorBinding,
@@ -133,13 +134,15 @@ function describe(
       cells: { address: dynamic.addressCell(buffer), dims: cells },
     };
   };
+  const bindAll = (values: readonly Value[], buffers: readonly ProgramBuffer[]) =>
+    values.map((value, i) => bind(value, buffers[i]!));
   return {
     abi: ABI_VERSION,
     producer,
     name: options.name ?? graph.name,
     features: ["simd128", ...(features.relaxedSimd ? ["relaxed-simd"] : [])],
-    inputs: graph.inputs.map((value, i) => bind(value, program.inputs[i]!)),
-    outputs: graph.outputs.map((value, i) => bind(value, program.outputs[i]!)),
+    inputs: bindAll(graph.inputs.slice(0, graph.inputs.length - graph.states), program.inputs),
+    outputs: bindAll(graph.outputs.slice(0, graph.outputs.length - graph.states), program.outputs),
     weights: {
       ...plan.weights,
       embedded: options.weights !== "split",
@@ -154,7 +157,10 @@ function describe(
       ...symbolBounds(options).get(name),
     })),
     errors: [],
-    states: [],
+    states: bindAll(
+      graph.inputs.slice(graph.inputs.length - graph.states),
+      program.inputs.filter(({ kind }) => kind === "state"),
+    ) as FixedBinding[],
   };
 }
 

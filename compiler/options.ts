@@ -27,6 +27,8 @@ export interface CompileOptions {
   dims?: Record<string, number | { min: number; max: number }>;
   /** Shapes by input name; they override those of the model. */
   inputShapes?: Record<string, readonly number[]>;
+  /** Inputs whose next value is an output, by the names of both: the module keeps them from run to run. */
+  states?: Readonly<Record<string, string>>;
   features?: Partial<Features>;
   /** 0 to 3, or "s" for small code. Default 3. */
   optimize?: OptimizationLevel;

@@ -47,7 +47,7 @@ export class Pipeline {
       ...(options.externalData !== undefined && { externalData: options.externalData }),
     });
     const sizes = { dims: options.dims ?? {}, inputShapes: options.inputShapes ?? {} };
-    const graph = importModel(model, { ...sizes, limits });
+    const graph = importModel(model, { ...sizes, limits, states: options.states ?? {} });
     this.finish("import", started, graph.nodes.length, "", () => printGraph(graph));
     if (options.verify) this.verify(graph, "import");
     return graph;

@@ -80,8 +80,8 @@ export interface ModelMetadata {
   symbols: SymbolBinding[];
   /** What the numbers that `run` and `prepare` return mean, from 1 on. */
   errors: RunErrorInfo[];
-  /** Tensors that live across runs. */
-  states: TensorBinding[];
+  /** Tensors that live across runs, all zero at first. */
+  states: FixedBinding[];
 }
 
 /** Payload of the custom section `kiln`: UTF-8 JSON, its keys in the order given. */
@@ -99,7 +99,7 @@ export function decodeMetadata(payload: BufferSource): ModelMetadata {
         "use the onnx-kiln that compiled it, or compile it again",
     );
   }
-  const { name, features, inputs, outputs, weights, arena, symbols, errors } = metadata;
+  const { name, features, inputs, outputs, weights, arena, symbols, errors, states } = metadata;
   expect(typeof name === "string", "name");
   expect(Array.isArray(features) && features.every((feature) => typeof feature === "string"), "features");
   expect(isRange(weights) && typeof weights.embedded === "boolean", "weights");
@@ -107,11 +107,12 @@ export function decodeMetadata(payload: BufferSource): ModelMetadata {
   expect(Array.isArray(inputs), "inputs");
   expect(Array.isArray(outputs), "outputs");
   expect(Array.isArray(errors), "errors");
+  expect(Array.isArray(states) && states.every((state) => !("cells" in state)), "states");
   expect(
     Array.isArray(symbols) && symbols.every(({ name, cell }) => typeof name === "string" && isDim(cell)),
     "symbols",
   );
-  for (const binding of [...inputs, ...outputs]) checkBinding(binding);
+  for (const binding of [...inputs, ...outputs, ...states]) checkBinding(binding);
   for (const { dims, name } of inputs) {
     const isKnown = (dim: number | string) => isDim(dim) || symbols.some((symbol) => symbol.name === dim);
     expect(dims.every(isKnown), `dims of tensor "${name}"`);

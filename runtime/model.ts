@@ -24,6 +24,12 @@ export interface Model<I = Record<string, Feed>, O = Record<string, Tensor>> {
    * Throws E_FEED (before anything is copied), E_RUN (an error that names a node), E_TRAP or E_DISPOSED.
    */
   runSync(feeds: I): O;
+  /** Sets all states to zero, as they were before the first run. */
+  reset(): void;
+  /** Copies of the states, by name. */
+  exportStates(): Record<string, Tensor>;
+  /** Sets the states that are given. Throws E_FEED, before anything changes, where one does not fit. */
+  importStates(states: Readonly<Record<string, Feed>>): void;
   /** Lets go of the instance and its memory; a second call does nothing. */
   dispose(): void;
   [Symbol.dispose](): void;
@@ -32,13 +38,14 @@ export interface Model<I = Record<string, Feed>, O = Record<string, Tensor>> {
 /** The instance as a model. Throws E_ABI where its exports do not fit the metadata. */
 export function createModel(instance: WebAssembly.Instance, metadata: ModelMetadata): Model {
   checkExports(instance, metadata);
-  const { name, inputs, outputs } = metadata;
+  const { name, inputs, outputs, states } = metadata;
   let session: Session | undefined = new Session(instance, metadata);
 
-  function runSync(feeds: Record<string, Feed>): Record<string, Tensor> {
+  function live(): Session {
     if (!session) throw new KilnRuntimeError("E_DISPOSED", `model "${name}" was disposed`);
-    return session.run(checkFeeds(metadata, feeds));
+    return session;
   }
+  const runSync = (feeds: Record<string, Feed>) => live().run(checkFeeds(metadata, feeds));
   const dispose = () => {
     session = undefined;
   };
@@ -47,6 +54,9 @@ export function createModel(instance: WebAssembly.Instance, metadata: ModelMetad
     outputs: outputs.map(info),
     run: async (feeds) => runSync(feeds),
     runSync,
+    reset: () => live().reset(),
+    exportStates: () => live().readAll(states),
+    importStates: (given) => live().writeStates(checkStates(metadata, given)),
     dispose,
     [Symbol.dispose]: dispose,
   };
@@ -81,7 +91,21 @@ class Session {
     this.bind(symbols);
     for (const [i, value] of values.entries()) this.write(inputs[i]!, value);
     this.call(this.entry);
-    return Object.fromEntries(outputs.map((binding) => [binding.name, this.read(binding)]));
+    return this.readAll(outputs);
+  }
+
+  readAll(bindings: readonly TensorBinding[]): Record<string, Tensor> {
+    return Object.fromEntries(bindings.map((binding) => [binding.name, this.read(binding)]));
+  }
+
+  reset(): void {
+    for (const { address, byteLength } of this.metadata.states) {
+      new Uint8Array(this.memory.buffer, address, byteLength).fill(0);
+    }
+  }
+
+  writeStates(values: ReadonlyMap<TensorBinding, TypedArray>): void {
+    for (const [state, value] of values) this.write(state, value);
   }
 
   private bind(values: ReadonlyMap<string, number>): void {
@@ -145,7 +169,7 @@ class Session {
 }
 
 function checkExports({ exports }: WebAssembly.Instance, metadata: ModelMetadata): void {
-  const { name, inputs, outputs, weights, arena, symbols } = metadata;
+  const { name, inputs, outputs, weights, arena, symbols, states } = metadata;
   const size = (exports.memory as WebAssembly.Memory | undefined)?.buffer?.byteLength;
   if (size === undefined || typeof exports.run !== "function") {
     throw new KilnRuntimeError("E_ABI", `model "${name}" does not export memory and run`);
@@ -160,7 +184,9 @@ function checkExports({ exports }: WebAssembly.Instance, metadata: ModelMetadata
       : [binding],
   );
   const cells = symbols.map(({ cell }) => ({ address: cell, byteLength: 4 }));
-  if ([...ranges, ...cells, weights, arena].some((range) => range.address + range.byteLength > size)) {
+  if (
+    [...ranges, ...cells, ...states, weights, arena].some((range) => range.address + range.byteLength > size)
+  ) {
     throw new KilnRuntimeError(
       "E_ABI",
       `model "${name}" places a tensor outside its memory of ${size} bytes`,
@@ -182,18 +208,7 @@ function checkFeeds(
   { name: model, inputs, symbols }: ModelMetadata,
   feeds: Record<string, Feed>,
 ): CheckedFeeds {
-  const known = inputs.map((input) => `"${input.name}"`).join(", ") || "none";
-  if (typeof feeds !== "object" || feeds === null) {
-    throw new KilnRuntimeError(
-      "E_FEED",
-      `feeds of "${model}" must be an object with a value for each of: ${known}`,
-    );
-  }
-  for (const name of Object.keys(feeds)) {
-    if (!inputs.some((input) => input.name === name)) {
-      throw new KilnRuntimeError("E_FEED", `model "${model}" has no input "${name}"; its inputs: ${known}`);
-    }
-  }
+  const known = checkNames(model, "input", inputs, feeds);
   const bound = new Map<string, number>();
   const values = inputs.map((input) => {
     if (!Object.hasOwn(feeds, input.name) || feeds[input.name] === undefined) {
@@ -202,7 +217,7 @@ function checkFeeds(
         `input "${input.name}" is missing; inputs of "${model}": ${known}`,
       );
     }
-    return checkFeed(input, feeds[input.name]!, bound);
+    return checkFeed("input", input, feeds[input.name]!, bound);
   });
   for (const { name, min, max } of symbols) {
     const value = bound.get(name)!;
@@ -216,8 +231,41 @@ function checkFeeds(
   return { values, symbols: bound };
 }
 
-function checkFeed({ name, type, dims }: TensorBinding, feed: Feed, bound: Map<string, number>): TypedArray {
-  const what = `input "${name}"`;
+function checkStates({ name: model, states }: ModelMetadata, given: Record<string, Feed>) {
+  checkNames(model, "state", states, given);
+  const wanted = states.filter(({ name }) => given[name] !== undefined);
+  return new Map(
+    wanted.map((state) => [state, checkFeed("state", state, given[state.name]!, new Map())] as const),
+  );
+}
+
+/** Throws E_FEED unless the values are of names that there are; gives these as a list to read. */
+function checkNames(model: string, kind: string, bindings: TensorBinding[], values: object): string {
+  const known = bindings.map(({ name }) => `"${name}"`).join(", ") || "none";
+  if (typeof values !== "object" || values === null) {
+    throw new KilnRuntimeError(
+      "E_FEED",
+      `${kind === "input" ? "feeds" : "states"} of "${model}" must be an object with a value for each of: ${known}`,
+    );
+  }
+  for (const name of Object.keys(values)) {
+    if (!bindings.some((binding) => binding.name === name)) {
+      throw new KilnRuntimeError(
+        "E_FEED",
+        `model "${model}" has no ${kind} "${name}"; its ${kind}s: ${known}`,
+      );
+    }
+  }
+  return known;
+}
+
+function checkFeed(
+  kind: string,
+  { name, type, dims }: TensorBinding,
+  feed: Feed,
+  bound: Map<string, number>,
+): TypedArray {
+  const what = `${kind} "${name}"`;
   const bare = arrayName(feed) !== "" || typeof feed !== "object" || Array.isArray(feed);
   const value = (bare ? { type, data: feed, dims } : feed) as TensorLike;
   if (value.type !== type) {

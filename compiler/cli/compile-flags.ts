@@ -10,6 +10,7 @@ import {
   parseFeatures,
   parseInputShape,
   parseLevel,
+  parseState,
   parseWeights,
 } from "./flags.js";
 
@@ -21,6 +22,7 @@ export interface ModelFlags {
 }
 
 export interface CompileFlags extends ModelFlags {
+  state?: Record<string, string>;
   features?: Partial<Features>;
   O?: OptimizationLevel;
   strict?: boolean;
@@ -49,6 +51,12 @@ export function addModelFlags(command: Command): void {
 
 export function addCompileFlags(command: Command): void {
   addModelFlags(command);
+  grouped(command, "Model", [
+    new Option(
+      "--state <input=output>",
+      "keep the input in the module, the output being its value in the next run (repeatable)",
+    ).argParser(parseState),
+  ]);
   grouped(command, "Code", [
     new Option("-O <level>", "optimisation: 0, 1, 2, 3 or s for small code (default: 3)").argParser(
       parseLevel,
@@ -71,6 +79,7 @@ export function compileOptions(flags: CompileFlags): CompileOptions {
   return {
     ...(flags.dim !== undefined && { dims: flags.dim }),
     ...(flags.inputShape !== undefined && { inputShapes: flags.inputShape }),
+    ...(flags.state !== undefined && { states: flags.state }),
     ...(flags.features !== undefined && { features: flags.features }),
     ...(flags.O !== undefined && { optimize: flags.O }),
     ...(flags.strict !== undefined && { strict: flags.strict }),

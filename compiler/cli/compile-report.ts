@@ -14,6 +14,7 @@ export function reportJson({ wasm, metadata, report }: Artifact): Record<string,
     features: metadata.features,
     inputs: facts(metadata.inputs),
     outputs: facts(metadata.outputs),
+    ...(metadata.states.length > 0 && { states: facts(metadata.states) }),
     wasmBytes: wasm.length,
     ...report,
   };

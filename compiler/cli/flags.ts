@@ -32,6 +32,13 @@ export function parseInputShape(
   return add(previous, name, dims as number[]);
 }
 
+/** `h=hn`: an input that is a state, and the output that is its next value. */
+export function parseState(text: string, previous: Record<string, string> = {}): Record<string, string> {
+  const [input, output] = splitAtLast(text, "=");
+  if (input === "" || !output) return refuse("expected INPUT=OUTPUT, such as h=hn");
+  return add(previous, input, output);
+}
+
 const featureNames: Readonly<Record<string, keyof Features>> = {
   simd: "simd",
   simd128: "simd",

@@ -78,8 +78,8 @@ function placedBuffers(program: Program, { addresses }: MemoryPlan): Placed[] {
       const bytes = isStatic(buffer.byteLength) ? buffer.byteLength : 0;
       const { first, last } = touched.get(buffer) ?? { first: 0, last: 0 };
       const isResult = program.outputs.includes(buffer);
-      const isFeed = kind === "input" || kind === "constant";
-      const lifetime = { first: isFeed ? 0 : first, last: isResult || kind === "constant" ? end : last };
+      const stays = kind === "constant" || kind === "state";
+      const lifetime = { first: stays || kind === "input" ? 0 : first, last: isResult || stays ? end : last };
       return { address, bytes, kind, name, ...lifetime };
     })
     .sort((a, b) => a.address - b.address || a.first - b.first || a.last - b.last);
@@ -89,7 +89,7 @@ function placedBuffers(program: Program, { addresses }: MemoryPlan): Placed[] {
 function peakOf(buffers: readonly Placed[], calls: number): number {
   const live = new Array<number>(Math.max(1, calls)).fill(0);
   for (const { kind, bytes, first, last } of buffers) {
-    if (kind === "constant") continue;
+    if (kind === "constant" || kind === "state") continue;
     for (let at = first; at <= last; at++) live[at]! += bytes;
   }
   return live.indexOf(live.reduce((most, bytes) => Math.max(most, bytes), 0));

@@ -76,6 +76,11 @@ export class Graph {
   inputs: Value[] = [];
   outputs: Value[] = [];
   nodes: Node[] = [];
+  /**
+   * How many of the inputs, counted from the last, are states: tensors that live across runs. The same number of last
+   * outputs are their next values, in the same order and of the same types.
+   */
+  states = 0;
 
   constructor(public name: string) {}
 

@@ -47,6 +47,7 @@ class GraphParser {
     graph.inputs = lexer.list("(", ")", () => this.declaration(scope));
     const start = lexer.peek();
     const declared = lexer.accept("->") ? lexer.list("(", ")", () => this.headerOutput()) : undefined;
+    if (lexer.accept("states")) graph.states = readNumber(lexer);
     lexer.expect("{");
     while (!lexer.at("return")) this.statement(graph, scope);
     lexer.expect("return");

@@ -60,8 +60,9 @@ class GraphPrinter {
     const header = this.lines.push("") - 1;
     this.body(graph, names, `${indent}  `);
     const outputs = graph.outputs.map((output) => `${names.of(output)}: ${printType(output.type)}`);
+    const states = graph.states > 0 ? ` states ${graph.states}` : "";
     this.lines[header] =
-      `${indent}graph @${printPlain(graph.name, plainName)}(${inputs.join(", ")}) -> (${outputs.join(", ")}) {`;
+      `${indent}graph @${printPlain(graph.name, plainName)}(${inputs.join(", ")}) -> (${outputs.join(", ")})${states} {`;
     this.lines.push(`${indent}}`);
   }
 

@@ -15,12 +15,13 @@
  * 11. An attribute is a number, a boolean, a string, an array of numbers or of strings, or a tensor in good order.
  * 12. An operator has a name, one that the registry knows where a registry is given.
  * 13. Regions capture nothing: they use their own inputs, constants and nodes only.
+ * 14. The last inputs that are states have next values among the last outputs, of the same types.
  */
 
 import { type ErrorPlace, KilnError } from "../diagnostics.js";
 import { isStatic } from "./dim.js";
 import { dtypes } from "./dtype.js";
-import { type Graph, type Node, printType, type Value } from "./graph.js";
+import { equalTypes, type Graph, type Node, printType, type Value } from "./graph.js";
 import { elementCount, type TensorData } from "./tensor.js";
 
 export interface VerifyContext {
@@ -59,6 +60,22 @@ class Verifier {
     this.node = holder;
     for (const output of graph.outputs) {
       this.use(output, graph, 5, `output %${output.name} of graph @${graph.name}`);
+    }
+    this.states(graph);
+  }
+
+  private states({ inputs, outputs, states, name }: Graph): void {
+    const isCount = Number.isInteger(states) && states >= 0;
+    const fits = isCount && states <= Math.min(inputs.length, outputs.length);
+    this.require(14, fits, () => `graph @${name} cannot have ${states} states`);
+    for (let i = 1; i <= states; i++) {
+      const [state, next] = [inputs.at(-i)!, outputs.at(-i)!];
+      const isNext = equalTypes(state.type, next.type);
+      this.require(
+        14,
+        isNext,
+        () => `state %${state.name} is ${printType(state.type)}, then ${printType(next.type)}`,
+      );
     }
   }
 

@@ -93,7 +93,8 @@ class ProgramRun {
     const { program } = this;
     for (const buffer of program.buffers) this.allocate(buffer);
     for (const buffer of program.buffers) {
-      if (buffer.kind === "input") this.bytesOf(buffer).set(this.inputBytes(buffer, inputs));
+      if (buffer.kind === "input" || buffer.kind === "state")
+        this.bytesOf(buffer).set(this.inputBytes(buffer, inputs));
       else if (buffer.data !== undefined) this.bytesOf(buffer).set(buffer.data);
       else if (buffer.kind === "error") this.bytesOf(buffer).fill(0);
     }

@@ -32,7 +32,14 @@ export function parseProgram(text: string, resources: ReadonlyMap<string, Uint8A
   return new ProgramParser(new Tokens(text), resources).program();
 }
 
-const bufferKinds: readonly ProgramBuffer["kind"][] = ["input", "output", "constant", "temporary", "error"];
+const bufferKinds: readonly ProgramBuffer["kind"][] = [
+  "input",
+  "output",
+  "constant",
+  "temporary",
+  "error",
+  "state",
+];
 
 class ProgramParser {
   private readonly buffers = new Map<string, ProgramBuffer>();

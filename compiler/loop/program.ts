@@ -14,8 +14,11 @@ export interface ProgramBuffer {
   readonly name: string;
   readonly dtype: DType;
   readonly byteLength: Dim;
-  /** An `error` buffer holds the number of the first error of a run, 0 while there is none. */
-  readonly kind: "input" | "output" | "constant" | "temporary" | "error";
+  /**
+   * An `error` buffer holds the number of the first error of a run, 0 while there is none. A `state` keeps its bytes
+   * from one run to the next.
+   */
+  readonly kind: "input" | "output" | "constant" | "temporary" | "error" | "state";
   /** Bytes of a constant, as its kernels read them (packed, transposed, padded). */
   readonly data?: Uint8Array;
 }
@@ -100,7 +103,7 @@ export interface Program {
   readonly name: string;
   readonly buffers: readonly ProgramBuffer[];
   readonly steps: readonly Step[];
-  /** Buffers that hold the graph's inputs and outputs, in the graph's order. */
+  /** Buffers that hold the graph's inputs and outputs, in the graph's order; a state's is among both. */
   readonly inputs: readonly ProgramBuffer[];
   readonly outputs: readonly ProgramBuffer[];
   /** Their shapes; the symbols of the inputs' are given by the host. */

@@ -44,8 +44,7 @@ export function verifyProgram(program: Program): void {
 }
 
 /** True for buffers whose bytes do not come from a call. */
-const isGiven = ({ kind }: ProgramBuffer): boolean =>
-  kind === "input" || kind === "constant" || kind === "error";
+const isGiven = ({ kind }: ProgramBuffer): boolean => kind !== "output" && kind !== "temporary";
 
 class ProgramVerifier {
   private readonly buffers: ReadonlySet<ProgramBuffer>;
@@ -61,7 +60,8 @@ class ProgramVerifier {
     this.distinct("buffers", program.buffers);
     this.distinct("kernels", kernels);
     for (const buffer of program.buffers) this.buffer(buffer);
-    for (const { name, kind } of program.inputs) this.check(kind === "input", 19, `input ${name} is ${kind}`);
+    for (const { name, kind } of program.inputs)
+      this.check(kind === "input" || kind === "state", 19, `input ${name} is ${kind}`);
     for (const { name, kind } of program.outputs) {
       this.check(kind !== "temporary" && kind !== "error", 19, `output ${name} is ${kind}`);
     }
@@ -160,7 +160,7 @@ class ProgramVerifier {
       this.known(buffer.byteLength, symbols, call);
       this.fit(call, argument, parameter);
       const writes = parameter.access !== "read";
-      const mayWrite = !isGiven(buffer) || buffer.kind === "error";
+      const mayWrite = buffer.kind !== "input" && buffer.kind !== "constant";
       this.check(!writes || mayWrite, 23, `${buffer.name} is ${buffer.kind}`, call);
       this.check(writes || written.has(buffer), 24, `${buffer.name} is read before it is written`, call);
     });

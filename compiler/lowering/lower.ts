@@ -58,20 +58,26 @@ export class Lowering {
 
   run(): Program {
     const { graph } = this;
-    const inputs = graph.inputs.map((value) => this.placeNew(value, "input").buffer);
-    const outputs = graph.outputs.map((value) => this.newBuffer(value.name, value.type, "output"));
+    const inputs = graph.inputs.map((value, i) => {
+      const isState = i >= graph.inputs.length - graph.states;
+      return this.placeNew(value, isState ? "state" : "input").buffer;
+    });
+    const states = inputs.filter(({ kind }) => kind === "state");
+    const results = graph.outputs.slice(0, graph.outputs.length - graph.states);
+    const outputs = results.map((value) => this.newBuffer(value.name, value.type, "output"));
     this.destinations = planDestinations(graph, this, outputs);
     for (const node of graph.nodes) this.lowerNode(node);
-    graph.outputs.forEach((value, i) => {
-      this.deliver(value, outputs[i]!);
+    results.forEach((value, i) => {
+      this.deliver(value, this.placementOf(value), outputs[i]!);
     });
+    this.storeStates(graph.outputs.slice(results.length), states);
     if (this.canFail()) this.errorBuffer();
     return {
       name: graph.name,
       buffers: this.buffers,
       steps: this.steps,
       inputs,
-      outputs,
+      outputs: [...outputs, ...states],
       inputShapes: graph.inputs.map(({ shape }) => shape),
       outputShapes: graph.outputs.map(({ shape }) => shape),
       errors: this.errors,
@@ -177,7 +183,7 @@ export class Lowering {
     return { buffer, strided: dense(data.dims) };
   }
 
-  private placeNew(value: Value, kind: "input" | "temporary"): Placement {
+  private placeNew(value: Value, kind: "input" | "state" | "temporary"): Placement {
     const buffer = this.newBuffer(value.name, value.type, kind);
     const placement = { buffer, strided: dense(value.shape, value.type.layout) };
     this.placements.set(value, placement);
@@ -262,9 +268,24 @@ export class Lowering {
     return true;
   }
 
+  /** At the end of a run, so that one that fails on the way leaves all states as they were. */
+  private storeStates(next: readonly Value[], states: readonly ProgramBuffer[]): void {
+    // What is read from a state, by another or in another order, is read before any of them changes.
+    const sources = next.map((value, i): Placement => {
+      const source = this.placementOf(value);
+      const isSelf = value === this.graph.inputs.at(i - states.length);
+      if (source.buffer.kind !== "state" || isSelf) return source;
+      const buffer = this.newBuffer(`${value.name}.next`, value.type, "temporary");
+      this.deliver(value, source, buffer);
+      return { buffer, strided: dense(value.shape) };
+    });
+    next.forEach((value, i) => {
+      this.deliver(value, sources[i]!, states[i]!);
+    });
+  }
+
   /** Copies a graph output to its buffer unless it was written there in the first place. */
-  private deliver(value: Value, buffer: ProgramBuffer): void {
-    const source = this.placementOf(value);
+  private deliver(value: Value, source: Placement, buffer: ProgramBuffer): void {
     if (source.buffer === buffer) return;
     lowerElementwise(this, {
       name: "copy",

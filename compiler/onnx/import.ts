@@ -26,6 +26,7 @@ import {
 import { type InputSizes, inputTypes } from "./import-inputs.js";
 import { EitherRank, type Known, RegionScope, reported, Scope, Sequence, Unknown } from "./import-scope.js";
 import { importSequence, isSequenceOperator, nonTensorReason } from "./import-sequences.js";
+import { makeStates, type StatePairs } from "./import-states.js";
 import {
   broadcastsAway,
   checkInputs,
@@ -39,6 +40,7 @@ import { constantValue, numeric } from "./tensor.js";
 
 export interface ImportOptions extends InputSizes {
   readonly limits: Limits;
+  readonly states?: StatePairs | undefined;
 }
 
 /**
@@ -109,6 +111,7 @@ class Importer {
       else if (value !== undefined && value !== reported)
         this.report(name, "graph output", reasonAgainst(value));
     }
+    if (this.unsupported.length === 0) makeStates(this.graph, this.builder, this.options.states ?? {});
     return this.graph;
   }
 

@@ -20,4 +20,27 @@ const Assert = defineOperator({
   evaluate: ({ input, attributes }) => (Number(input(1).data[0]) === attributes.expected ? [input(0)] : null),
 });
 
-export const assertOperators: readonly Operator[] = [Assert];
+/** The importer makes one where a state's next value may have other dims. */
+const Expect = defineOperator({
+  name: "Expect",
+  domain: "kiln",
+  summary: "The input, which must have the shape given.",
+  inputs: ["input"],
+  attributes: { shape: attribute.required("ints"), name: attribute.required("string") },
+  versions: [{ since: 1 }],
+  infer: (context) => {
+    const { dtype, shape } = context.input(0);
+    const { shape: expected, name } = context.attributes;
+    const reason = `the next value of state "${name}" must have its shape [${expected.join(", ")}]`;
+    expected.forEach((dim, axis) => {
+      context.requireEqual(shape[axis]!, dim, reason);
+    });
+    return [{ dtype, shape: expected }];
+  },
+  elements: (context) => context.elements(0),
+  view: (_, input) => input,
+  injective: (context, indices) => context.load(0, indices),
+  evaluate: ({ input }) => [input(0)],
+});
+
+export const assertOperators: readonly Operator[] = [Assert, Expect];

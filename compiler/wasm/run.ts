@@ -58,6 +58,10 @@ export function emitRun(
   return emitter.errors;
 }
 
+const writesState = (step: Step): boolean =>
+  step.kind === "call" &&
+  step.args.some(({ buffer }, i) => buffer.kind === "state" && step.kernel.buffers[i]!.access !== "read");
+
 class RunEmitter {
   readonly errors: RunError[];
   private labels = 0;
@@ -79,20 +83,32 @@ class RunEmitter {
   /** `run` takes the steps itself, or calls stages that take them where they are many or may leave early. */
   run(): void {
     const { builder } = this;
-    const { steps } = this.input.program;
+    const stages = this.stages();
     const first = this.clearError();
-    if (steps.length <= STAGE_STEPS && steps.every(({ kind }) => kind === "call")) {
-      this.define("run", [...first, ...this.steps(steps), this.result()], "i32");
+    if (stages.length <= 1 && stages.flat().every(({ kind }) => kind === "call")) {
+      this.define("run", [...first, ...this.steps(stages.flat()), this.result()], "i32");
     } else {
-      const calls: Expression[] = [];
-      for (let at = 0; at < steps.length; at += STAGE_STEPS) {
-        const name = `run:${calls.length}`;
-        this.define(name, this.steps(steps.slice(at, at + STAGE_STEPS)));
-        calls.push(builder.call(name, []), ...this.stopOnError("i32"));
-      }
+      const calls = stages.flatMap((steps, i) => {
+        this.define(`run:${i}`, this.steps(steps));
+        return [builder.call(`run:${i}`, []), ...this.stopOnError("i32")];
+      });
       this.define("run", [...first, ...calls, this.result()], "i32");
     }
     builder.export("run");
+  }
+
+  /** Steps in lists, after each of which the run ends if there has been an error: states are not changed then. */
+  private stages(): Step[][] {
+    const { steps } = this.input.program;
+    const stages: Step[][] = [];
+    const cut = (part: readonly Step[]) => {
+      for (let at = 0; at < part.length; at += STAGE_STEPS) stages.push(part.slice(at, at + STAGE_STEPS));
+    };
+    const storing = this.errorAddress === null ? -1 : steps.findIndex(writesState);
+    const end = storing < 0 ? steps.length : storing;
+    cut(steps.slice(0, end));
+    cut(steps.slice(end));
+    return stages;
   }
 
   /** Computes what depends on the inputs' dims, which the host has written to their cells, and places all buffers. */

@@ -94,7 +94,7 @@ class Collector {
   }
 
   private touch(buffer: ProgramBuffer, at: number): void {
-    if (buffer.kind === "constant" || buffer.kind === "error") return;
+    if (buffer.kind === "constant" || buffer.kind === "error" || buffer.kind === "state") return;
     const life = this.lives.get(buffer);
     if (life !== undefined) life.last = Math.max(life.last, at);
     else this.lives.set(buffer, { first: at, last: at });

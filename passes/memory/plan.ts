@@ -6,8 +6,8 @@
  * blocks itself, when the dims of a run are known (`dynamic.ts`). The lower bound is the largest sum of live bytes at
  * any step: no plan can do with less for this order of steps.
  *
- * Memory: [0, 1024) unused, so that no tensor lies at address 0; then constants; then the error number and the tables
- * of a dynamic plan; then the arena with all the rest.
+ * Memory: [0, 1024) unused, so that no tensor lies at address 0; then constants; then states, the error number and the
+ * tables of a dynamic plan; then the arena with all the rest.
  */
 
 import { isStatic } from "../../compiler/ir/dim.js";
@@ -19,7 +19,7 @@ const pageBytes = 65536;
 const firstAddress = 1024;
 
 export interface MemoryPlan {
-  /** Addresses that are known at compile time: constants always, all others unless there is a dynamic plan. */
+  /** Addresses that are known at compile time: constants and states always, others unless the plan is dynamic. */
   readonly addresses: ReadonlyMap<ProgramBuffer, number>;
   /** Constants that calls use, in address order. */
   readonly constants: readonly ProgramBuffer[];
@@ -52,9 +52,9 @@ export function planMemory(program: Program, bounds: SymbolBounds = new Map()): 
   }
   const weights = { address: firstAddress, byteLength: constants.length === 0 ? 0 : address - firstAddress };
   for (const buffer of program.buffers) {
-    if (buffer.kind !== "error") continue;
+    if (buffer.kind !== "error" && buffer.kind !== "state") continue;
     addresses.set(buffer, address);
-    address += alignment;
+    address = align(address + Math.max(buffer.byteLength as number, 1));
   }
   const { blocks, steps, unshared } = blocksOf(program);
   const fixed = DynamicPlan.isNeeded(program) ? null : fixedBlocks(blocks);

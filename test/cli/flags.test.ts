@@ -11,6 +11,7 @@ import {
   parseLevel,
   parseNumber,
   parseNumbers,
+  parseState,
   parseWeights,
   parseWhole,
 } from "../../compiler/cli/flags.js";
@@ -52,6 +53,13 @@ describe("--dim", () => {
     refuses(parseDim, ["n=5..4"], /the range 5\.\.4 is empty/);
     expect(() => parseDim("n=1", { n: 2 })).toThrow(/"n" is given twice/);
   });
+});
+
+test("--state takes pairs of names", () => {
+  expect(parseState("h=hn")).toEqual({ h: "hn" });
+  expect(parseState("a=b=c", { h: "hn" })).toEqual({ h: "hn", "a=b": "c" });
+  refuses(parseState, ["h", "h=", "=hn"], /expected INPUT=OUTPUT/);
+  expect(() => parseState("h=x", { h: "hn" })).toThrow(/"h" is given twice/);
 });
 
 describe("--input-shape", () => {

@@ -178,6 +178,16 @@ describe("values", () => {
   });
 });
 
+test("14: states have next values of their type", () => {
+  breaks(14, "cannot have 2 states", (graph) => {
+    graph.states = 2;
+  });
+  breaks(14, "state %c is i8[], then f32[]", (graph) => {
+    graph.states = 1;
+    graph.inputs.at(-1)!.type = { dtype: "int8", shape: [] };
+  });
+});
+
 describe("nodes", () => {
   test("10: nothing appears twice", () => {
     breaks(10, "the node appears twice", (graph) => graph.nodes.push(graph.nodes[0]!));
