@@ -45,9 +45,11 @@ const MaskScores = injective({
     const [batch, , query, key] = indices as [Expr, Expr, Expr, Expr];
     const place = add(query, perBatch(context, 1, batch, i32Constant(0))!);
     const length = perBatch(context, 2, batch, null);
+    // A query of padding sees what the last one before it does, so that there is no row without any key.
+    const within = length === null ? place : op("min_s", place, sub(length, 1));
     const seen = [
       ...(causal !== 0 ? [op("le_s", key, place)] : []),
-      ...(window >= 0 ? [op("gt_s", key, sub(place, window))] : []),
+      ...(window >= 0 ? [op("gt_s", key, sub(within, window))] : []),
       ...(length !== null ? [op("lt_s", key, length)] : []),
     ];
     const score = context.load(0, indices);

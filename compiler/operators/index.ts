@@ -10,8 +10,11 @@ import { powerOperators } from "./arithmetic-power.js";
 import { unaryOperators } from "./arithmetic-unary.js";
 import { assertOperators } from "./assert.js";
 import { attentionOperators } from "./attention.js";
+import { attentionCacheOperators } from "./attention-cache.js";
 import { flexAttentionOperators } from "./attention-flex.js";
+import { groupedAttentionOperators } from "./attention-grouped.js";
 import { attentionMaskOperators } from "./attention-mask.js";
+import { microsoftAttentionOperators } from "./attention-microsoft.js";
 import { bitcastOperators } from "./bitcast.js";
 import { castOperators } from "./cast.js";
 import { cropOperators } from "./center-crop-pad.js";
@@ -132,6 +135,9 @@ const all: readonly Operator[] = [
   ...assertOperators,
   ...attentionOperators,
   ...attentionMaskOperators,
+  ...attentionCacheOperators,
+  ...microsoftAttentionOperators,
+  ...groupedAttentionOperators,
   ...flexAttentionOperators,
   ...linearAttentionOperators,
   ...rotaryOperators,

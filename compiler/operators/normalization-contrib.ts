@@ -7,7 +7,7 @@ import { normaliseAxes } from "./axes.js";
 import type { GraphBuilder } from "./builder.js";
 import { axesFrom, inverseRoot, moments } from "./normalization-expand-mean.js";
 import { attribute, defineExpansion, type ImportedNode, type Operator } from "./operator.js";
-import { shapePart } from "./shape-arithmetic.js";
+import { placesOf, shapePart } from "./shape-arithmetic.js";
 
 const domain = "com.microsoft";
 
@@ -132,16 +132,10 @@ const SkipSimplifiedLayerNormalization = defineExpansion({
 
 /** Rows of a table for the places of a sequence, [1, length, size]. */
 function positions(b: GraphBuilder, table: Value, ids: Value): Value {
-  const [length, rows] = [ids.shape[1]!, table.shape[0]!];
-  const places = isStatic(length)
-    ? b.ints(Array.from({ length }, (_, i) => i))
-    : b.op("Range", [b.scalar("int64", 0), scalarShape(b, ids, 1), b.scalar("int64", 1)]);
-  const isAll = isStatic(length) && length === rows;
-  return b.op("Unsqueeze", [isAll ? table : b.op("Gather", [table, places], { axis: 0 }), b.ints([0])]);
+  const isAll = isStatic(ids.shape[1]!) && ids.shape[1] === table.shape[0];
+  const rows = isAll ? table : b.op("Gather", [table, placesOf(b, ids, 1, "int64")], { axis: 0 });
+  return b.op("Unsqueeze", [rows, b.ints([0])]);
 }
-
-const scalarShape = (b: GraphBuilder, x: Value, axis: number): Value =>
-  b.op("Squeeze", [shapePart(b, x, axis, axis + 1), b.ints([0])]);
 
 const EmbedLayerNormalization = defineExpansion({
   name: "EmbedLayerNormalization",

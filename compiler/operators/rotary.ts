@@ -8,7 +8,7 @@ import { attribute, defineExpansion, type ImportedNode, type Operator } from "./
 import { floats } from "./pointwise.js";
 import { reshapeTo, shapePart } from "./shape-arithmetic.js";
 
-interface Rotation {
+export interface Rotation {
   /** [batch or 1, length, pairs] */
   readonly cos: Value;
   readonly sin: Value;
@@ -24,7 +24,7 @@ function lastDim(b: GraphBuilder, x: Value, start: Value, end: Value, step = 1):
 }
 
 /** Turns the heads of [batch, heads, length, size]. */
-function rotate(b: GraphBuilder, x: Value, rotation: Rotation): Value {
+export function rotate(b: GraphBuilder, x: Value, rotation: Rotation): Value {
   const { size, interleaved } = rotation;
   const [zero, one] = [b.ints([0]), b.ints([1])];
   const all = shapePart(b, x, 3, 4);

@@ -2,6 +2,7 @@
 
 import { isStatic, productOfDims } from "../ir/dim.js";
 import type { Value } from "../ir/graph.js";
+import { tensorOf } from "../ir/tensor.js";
 import type { GraphBuilder } from "./builder.js";
 
 /** The dims of a tensor from `start` up to `end`, as a one-dimensional tensor. */
@@ -34,4 +35,16 @@ export function joinDims(b: GraphBuilder, x: Value, runs: readonly number[]): Va
     return shapeProduct(b, x, start - length, start);
   });
   return reshapeTo(b, x, parts);
+}
+
+/** A dim as a number. */
+export const scalarDim = (b: GraphBuilder, x: Value, axis: number): Value =>
+  b.op("Squeeze", [shapePart(b, x, axis, axis + 1), b.ints([0])]);
+
+/** The numbers from 0 up to a dim, in a given type. */
+export function placesOf(b: GraphBuilder, x: Value, axis: number, dtype: "int32" | "int64"): Value {
+  const length = x.shape[axis]!;
+  if (isStatic(length)) return b.constant(tensorOf(dtype, [length], [...Array(length).keys()]));
+  const places = b.op("Range", [b.scalar("int64", 0), scalarDim(b, x, axis), b.scalar("int64", 1)]);
+  return b.cast(places, dtype);
 }

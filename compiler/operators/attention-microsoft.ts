@@ -1,0 +1,275 @@
+/** Attention and MultiHeadAttention as onnxruntime's optimiser makes them, for encoders and decoders. */
+
+import { equalDims, isStatic, multiplyDims, printDim } from "../ir/dim.js";
+import type { Value } from "../ir/graph.js";
+import { attentionScores, attentionType, attentionValues, joinHeads, splitHeads } from "./attention-core.js";
+import { paddingBias } from "./attention-padding.js";
+import type { GraphBuilder } from "./builder.js";
+import { attribute, defineExpansion, type ImportedNode, type Operator } from "./operator.js";
+import { floats } from "./pointwise.js";
+import { shapePart } from "./shape-arithmetic.js";
+
+const domain = "com.microsoft";
+
+type Fail = Pick<ImportedNode, "fail">;
+
+/** Queries, keys and values, [batch, heads, length, size], those of the past among them. */
+interface Heads {
+  readonly query: Value;
+  readonly key: Value;
+  readonly value: Value;
+}
+
+interface Weighing {
+  readonly scale: number | undefined;
+  /** What is added to the scores. */
+  readonly biases: readonly (Value | null)[];
+  /** Keys of the past, which all queries see; null where queries see keys behind their own as well. */
+  readonly causalFrom: Value | null;
+}
+
+/** The values by which queries attend to keys, and the scores behind them. */
+function attend(b: GraphBuilder, heads: Heads, { scale, biases, causalFrom }: Weighing) {
+  const { dtype } = heads.query;
+  const type = attentionType(dtype);
+  const [q, k, v] = [heads.query, heads.key, heads.value].map((x) => b.cast(x, type)) as [
+    Value,
+    Value,
+    Value,
+  ];
+  let scores = attentionScores(b, q, k, scale === 0 ? undefined : scale);
+  for (const bias of biases) {
+    if (bias !== null) scores = b.op("Add", [scores, b.cast(bias, type)]);
+  }
+  const seen =
+    causalFrom === null ? scores : b.op("kiln.MaskScores", [scores, causalFrom, null], { causal: 1 });
+  const probabilities = b.op("Softmax", [seen], { axis: -1 });
+  return { result: joinHeads(b, b.cast(attentionValues(b, probabilities, v), dtype)), scores: seen };
+}
+
+function checkFloat({ dtype }: Value, { fail }: Fail): void {
+  if (!floats.includes(dtype)) fail(`does not take ${dtype}`, "E_UNSUPPORTED");
+}
+
+/** A bias of scores: [batch or 1, heads or 1, queries, keys]. */
+function checkBias(bias: Value | null, { fail }: Fail): void {
+  if (bias !== null && bias.rank !== 4) fail(`attention_bias of ${bias.rank} dims, not 4`, "E_SHAPE");
+}
+
+/** Values of the past and the new ones, [batch, heads, length, size]. */
+const joined = (b: GraphBuilder, past: Value | null, now: Value): Value =>
+  past === null ? now : b.op("Concat", [past, now], { axis: 2 });
+
+// ------------------------------------------------------------------------------------------ MultiHeadAttention
+
+const multiHeadAttributes = {
+  mask_filter_value: attribute.float(-10000),
+  num_heads: attribute.required("int"),
+  scale: attribute.optional("float"),
+  unidirectional: attribute.int(0),
+} as const;
+
+type MultiHeadView = ImportedNode<typeof multiHeadAttributes>;
+
+/** The i-th of several parts that lie side by side in the last but one dim: [batch, heads, length, size]. */
+function packedPart(b: GraphBuilder, packed: Value, i: number): Value {
+  const part = b.op("Slice", [packed, b.ints([i]), b.ints([i + 1]), b.ints([3])]);
+  return b.op("Transpose", [b.op("Squeeze", [part, b.ints([3])])], { perm: [0, 2, 1, 3] });
+}
+
+/** [batch, length, heads * size] by heads; what has heads already stays. */
+function byHeads(b: GraphBuilder, x: Value, count: number, { fail }: Fail): Value {
+  if (x.rank === 4) return x;
+  const size = x.shape.at(-1)!;
+  if (x.rank !== 3) fail(`takes 3 or 4 dims, not ${x.rank}`, "E_SHAPE");
+  if (count < 1 || (isStatic(size) && size % count !== 0))
+    fail(`${count} heads of ${printDim(size)} elements`, "E_SHAPE");
+  return splitHeads(b, x, count);
+}
+
+function multiHeads(
+  b: GraphBuilder,
+  [query, key, value]: readonly [Value, Value | null, Value | null],
+  view: MultiHeadView,
+): Heads {
+  const { attributes, fail } = view;
+  const heads = attributes.num_heads;
+  if (query.rank === 5) {
+    if (key !== null || value !== null) fail("packed queries have keys and values with them");
+    requirePacked(query, heads, 3, view);
+    return { query: packedPart(b, query, 0), key: packedPart(b, query, 1), value: packedPart(b, query, 2) };
+  }
+  if (key === null) return fail("needs keys, or queries of 5 dims that hold them");
+  if (key.rank === 5) {
+    if (value !== null) fail("packed keys have values with them");
+    requirePacked(key, heads, 2, view);
+    return {
+      query: byHeads(b, query, heads, view),
+      key: packedPart(b, key, 0),
+      value: packedPart(b, key, 1),
+    };
+  }
+  if (value === null) return fail("needs values, or keys of 5 dims that hold them");
+  if (key.rank !== value.rank) fail(`keys of ${key.rank} dims, values of ${value.rank}`, "E_SHAPE");
+  const [q, k, v] = [query, key, value].map((x) => byHeads(b, x, heads, view));
+  return { query: q!, key: k!, value: v! };
+}
+
+/** [batch, length, heads, parts, size] */
+function requirePacked({ shape }: Value, heads: number, parts: number, { fail }: Fail): void {
+  const [count, own] = [shape[2]!, shape[3]!];
+  if ((isStatic(count) && count !== heads) || own !== parts)
+    fail(`[${shape.map(printDim).join(", ")}] does not hold ${parts} parts of ${heads} heads`, "E_SHAPE");
+}
+
+/** Adds to queries, keys and values their parts of a vector. */
+function addBias(b: GraphBuilder, { query, key, value }: Heads, bias: Value | null, { fail }: Fail): Heads {
+  if (bias === null) return { query, key, value };
+  if (bias.rank !== 1) fail(`bias of ${bias.rank} dims`, "E_SHAPE");
+  const sizes = [query, key, value].map(({ shape }) => multiplyDims(shape[1]!, shape[3]!));
+  if (!sizes.every(isStatic))
+    return fail("a bias needs heads whose size is known", "E_UNSUPPORTED", "bind the hidden size");
+  const [all, sum] = [bias.shape[0]!, (sizes as number[]).reduce((x, y) => x + y)];
+  if (isStatic(all) && all !== sum) fail(`bias of ${all} elements for ${sum}`, "E_SHAPE");
+  let start = 0;
+  const [q, k, v] = [query, key, value].map((x, i) => {
+    const size = sizes[i] as number;
+    const part = b.op("Slice", [bias, b.ints([start]), b.ints([start + size]), b.ints([0])]);
+    start += size;
+    const shape = [1, x.shape[1] as number, 1, x.shape[3] as number];
+    return b.op("Add", [x, b.op("Reshape", [part, b.ints(shape)])]);
+  });
+  return { query: q!, key: k!, value: v! };
+}
+
+const MultiHeadAttention = defineExpansion({
+  name: "MultiHeadAttention",
+  domain,
+  summary: "Attention of projected queries, keys and values, which may be packed, with a bias and a cache.",
+  inputs: [
+    ...["query", "key?", "value?", "bias?", "key_padding_mask?", "attention_bias?"],
+    ...["past_key?", "past_value?", "past_sequence_length?", "cache_indirection?"],
+  ],
+  attributes: multiHeadAttributes,
+  versions: [{ since: 1 }],
+  expand: (b, inputs, view) => {
+    const { fail, attributes, outputCount } = view;
+    const at = (i: number): Value | null => inputs[i] ?? null;
+    const [pastKey, pastValue] = [at(6), at(7)];
+    if (at(8) !== null || at(9) !== null)
+      fail("a cache of a fixed length is not supported", "E_UNSUPPORTED", "use GroupQueryAttention for it");
+    if ((pastKey === null) !== (pastValue === null)) fail("past_key and past_value go together");
+    checkFloat(at(0)!, view);
+    checkBias(at(5), view);
+    if (at(3) !== null && at(1)?.rank === 4) fail("takes no bias for keys that have heads");
+    const heads = addBias(b, multiHeads(b, [at(0)!, at(1), at(2)], view), at(3), view);
+    const all = {
+      query: heads.query,
+      key: joined(b, pastKey, heads.key),
+      value: joined(b, pastValue, heads.value),
+    };
+    const from = pastKey === null ? b.ints([0]) : shapePart(b, pastKey, 2, 3);
+    const mask = at(4);
+    const padding = mask === null ? null : paddingBias(b, mask, all, attributes.mask_filter_value, view);
+    const { result, scores } = attend(b, all, {
+      scale: attributes.scale,
+      biases: [at(5), padding],
+      causalFrom: attributes.unidirectional !== 0 ? from : null,
+    });
+    return [result, all.key, all.value, b.cast(scores, at(0)!.dtype)].slice(0, Math.max(outputCount, 1));
+  },
+});
+
+// ------------------------------------------------------------------------------------------ Attention
+
+const attentionAttributes = {
+  do_rotary: attribute.int(0),
+  mask_filter_value: attribute.float(-10000),
+  num_heads: attribute.required("int"),
+  past_present_share_buffer: attribute.int(0),
+  qkv_hidden_sizes: attribute.optional("ints"),
+  rotary_embedding_dim: attribute.int(0),
+  scale: attribute.optional("float"),
+  unidirectional: attribute.int(0),
+} as const;
+
+type AttentionView = ImportedNode<typeof attentionAttributes>;
+
+/** How many columns of the weights queries, keys and values have. */
+function hiddenSizes(weights: Value, { attributes, fail }: AttentionView): readonly number[] {
+  const all = weights.rank === 2 ? weights.shape[1]! : fail(`weights of ${weights.rank} dims`, "E_SHAPE");
+  const { qkv_hidden_sizes: given, num_heads: heads } = attributes;
+  if (!isStatic(all)) return fail("the shape of the weights must be known", "E_UNSUPPORTED");
+  const sizes = given !== undefined && given.length > 0 ? given : [all / 3, all / 3, all / 3];
+  const isWhole = sizes.every((size) => size > 0 && Number.isInteger(size / heads));
+  if (sizes.length !== 3 || !isWhole || sizes[0] !== sizes[1])
+    fail(`hidden sizes ${sizes.join(", ")} for ${heads} heads`, "E_SHAPE");
+  const sum = sizes.reduce((x, y) => x + y);
+  if (sum !== all) fail(`weights of ${all} columns for hidden sizes ${sizes.join(", ")}`, "E_SHAPE");
+  return sizes;
+}
+
+/** The input times the weights, as heads of queries, keys and values. */
+function projected(
+  b: GraphBuilder,
+  [x, weights, bias]: readonly [Value, Value, Value | null],
+  view: AttentionView,
+): Heads {
+  if (x.rank !== 3) view.fail(`takes 3 dims, not ${x.rank}`, "E_SHAPE");
+  const sizes = hiddenSizes(weights, view);
+  const product = b.op("MatMul", [x, weights]);
+  const all = bias === null ? product : b.op("Add", [product, bias]);
+  let start = 0;
+  const [query, key, value] = sizes.map((size) => {
+    start += size;
+    const part = b.op("Slice", [all, b.ints([start - size]), b.ints([start]), b.ints([2])]);
+    return splitHeads(b, part, view.attributes.num_heads);
+  });
+  return { query: query!, key: key!, value: value! };
+}
+
+const Attention = defineExpansion({
+  name: "Attention",
+  domain,
+  summary: "Projection of an input to queries, keys and values, and attention of these to each other.",
+  inputs: [
+    ...["input", "weights", "bias?", "mask_index?", "past?", "attention_bias?", "past_sequence_length?"],
+  ],
+  attributes: attentionAttributes,
+  versions: [{ since: 1 }],
+  expand: (b, inputs, view) => {
+    const { attributes, fail, outputCount } = view;
+    const at = (i: number): Value | null => inputs[i] ?? null;
+    if (attributes.do_rotary !== 0)
+      fail("do_rotary is not supported", "E_UNSUPPORTED", "use RotaryEmbedding and MultiHeadAttention");
+    if (attributes.past_present_share_buffer !== 0 || at(6) !== null)
+      fail("a cache of a fixed length is not supported", "E_UNSUPPORTED", "use GroupQueryAttention for it");
+    checkFloat(at(0)!, view);
+    checkBias(at(5), view);
+    const now = projected(b, [at(0)!, at(1)!, at(2)], view);
+    const past = at(4);
+    if (past !== null && past.rank !== 5) fail(`past of ${past.rank} dims, not 5`, "E_SHAPE");
+    const pastPart = (i: number): Value | null =>
+      past === null ? null : b.op("Gather", [past, b.scalar("int64", i)], { axis: 0 });
+    const all = {
+      query: now.query,
+      key: joined(b, pastPart(0), now.key),
+      value: joined(b, pastPart(1), now.value),
+    };
+    const from = past === null ? b.ints([0]) : shapePart(b, past, 3, 4);
+    const mask = at(3);
+    const padding = mask === null ? null : paddingBias(b, mask, all, attributes.mask_filter_value, view);
+    const { result } = attend(b, all, {
+      scale: attributes.scale,
+      biases: [at(5), padding],
+      causalFrom: attributes.unidirectional !== 0 ? from : null,
+    });
+    if (outputCount < 2) return [result];
+    if (!equalDims(all.key.shape[3]!, all.value.shape[3]!))
+      fail("keys and values of different sizes make no present", "E_SHAPE");
+    const present = [all.key, all.value].map((x) => b.op("Unsqueeze", [x, b.ints([0])]));
+    return [result, b.op("Concat", present, { axis: 0 })];
+  },
+});
+
+export const microsoftAttentionOperators: readonly Operator[] = [MultiHeadAttention, Attention];
