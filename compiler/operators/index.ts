@@ -14,7 +14,8 @@ import { attentionCacheOperators } from "./attention-cache.js";
 import { flexAttentionOperators } from "./attention-flex.js";
 import { groupedAttentionOperators } from "./attention-grouped.js";
 import { attentionMaskOperators } from "./attention-mask.js";
-import { microsoftAttentionOperators } from "./attention-microsoft.js";
+import { multiHeadAttentionOperators } from "./attention-multi-head.js";
+import { projectedAttentionOperators } from "./attention-projected.js";
 import { bitcastOperators } from "./bitcast.js";
 import { castOperators } from "./cast.js";
 import { cropOperators } from "./center-crop-pad.js";
@@ -69,6 +70,7 @@ import { quantizeOperators } from "./quantize.js";
 import { quantizeElementOperators } from "./quantize-elements.js";
 import { quantizeLinearOperators } from "./quantize-linear.js";
 import { microsoftQuantizeOperators } from "./quantize-microsoft.js";
+import { microsoftIntegerOperators } from "./quantize-microsoft-integer.js";
 import { randomOperators } from "./random.js";
 import { generatorOperators } from "./random-generators.js";
 import { rangeOperators } from "./range.js";
@@ -136,7 +138,8 @@ const all: readonly Operator[] = [
   ...attentionOperators,
   ...attentionMaskOperators,
   ...attentionCacheOperators,
-  ...microsoftAttentionOperators,
+  ...multiHeadAttentionOperators,
+  ...projectedAttentionOperators,
   ...groupedAttentionOperators,
   ...flexAttentionOperators,
   ...linearAttentionOperators,
@@ -182,6 +185,7 @@ const all: readonly Operator[] = [
   ...integerConvolutionOperators,
   ...quantizeLinearOperators,
   ...microsoftQuantizeOperators,
+  ...microsoftIntegerOperators,
   ...fourierOperators,
   ...signalOperators,
   ...tfidfOperators,
