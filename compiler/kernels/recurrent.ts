@@ -7,8 +7,8 @@
  */
 
 import type { Dim } from "../ir/dim.js";
-import { add, constant, i32Constant, minIndex, op, sub } from "../loop/builder.js";
-import { type Expr, registerTypes } from "../loop/ir.js";
+import { add, constant, i32Constant, minIndex, op, read, select, sub } from "../loop/builder.js";
+import { type Expr, f32, registerTypes } from "../loop/ir.js";
 import type { NodeScope } from "../lowering/context.js";
 import type { TensorView } from "../lowering/scope.js";
 import { matmul } from "./matmul.js";
@@ -36,6 +36,8 @@ export interface Stage {
   /** Where the product goes in the gates. */
   readonly firstColumn: Dim;
   readonly apply: (place: CellPlace) => void;
+  /** Makes the left operand of each step. */
+  readonly before?: () => void;
 }
 
 /** One element of the state at one step. */
@@ -62,6 +64,7 @@ export function recurrence(s: NodeScope, p: Recurrence, tensors: RecurrenceTenso
   initialise(s, p, tensors);
   s.for("t", 0, s.dim(p.steps), (step) => {
     for (const [number, stage] of p.stages.entries()) {
+      stage.before?.();
       multiplyState(s, p, stage, tensors.gates);
       const isLast = number === p.stages.length - 1;
       s.for("row", 0, s.dim(p.batch), (row) => {
@@ -138,4 +141,30 @@ function forUnits(
       if (isLast) forHidden(s, p, (unit) => output.store([step, 0, row, unit], zero));
     },
   );
+}
+
+/** The state as it is after it was quantised to uint8 by its own range and made numbers again. */
+export function roundState(
+  s: NodeScope,
+  { batch, hidden }: Pick<Recurrence, "batch" | "hidden">,
+  state: TensorView,
+  rounded: TensorView,
+): void {
+  const [low, high] = ["low", "high"].map((name) => s.variable(name, constant(f32, 0)));
+  const each = (body: (h: Expr, row: Expr, unit: Expr) => void): void =>
+    s.for("row", 0, s.dim(batch), (row) => {
+      s.for("unit", 0, s.dim(hidden), (unit) => body(state.load([0, row, unit]), row, unit));
+    });
+  each((h) => {
+    s.assign(low!, op("min", read(low!), h));
+    s.assign(high!, op("max", read(high!), h));
+  });
+  const range = s.let("range", op("sub", read(high!), read(low!)));
+  const scale = s.let("scale", select(op("eq", range, 0), constant(f32, 1), op("div", range, 255)));
+  const byte = (x: Expr): Expr => op("max", op("min", x, 255), 0);
+  const zero = s.let("zero", byte(op("nearest", op("div", op("neg", read(low!)), scale))));
+  each((h, row, unit) => {
+    const quantised = byte(op("add", op("nearest", op("div", h, scale)), zero));
+    rounded.store([row, unit], op("mul", op("sub", quantised, zero), scale));
+  });
 }

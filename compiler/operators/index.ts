@@ -76,6 +76,7 @@ import { generatorOperators } from "./random-generators.js";
 import { rangeOperators } from "./range.js";
 import { recurrentOperators } from "./recurrent.js";
 import { recurrentCells } from "./recurrent-cells.js";
+import { quantizedRecurrentOperators } from "./recurrent-quantized.js";
 import { reductionOperators } from "./reduction-reducers.js";
 import { reshapeOperators } from "./reshape.js";
 import { resizeOperators } from "./resize.js";
@@ -132,6 +133,7 @@ const all: readonly Operator[] = [
   ...blockProductOperators,
   ...recurrentCells,
   ...recurrentOperators,
+  ...quantizedRecurrentOperators,
   ...gemmOperators,
   ...einsumOperators,
   ...assertOperators,

@@ -10,7 +10,13 @@ import { type DType, dtypes } from "../ir/dtype.js";
 import type { TensorType } from "../ir/graph.js";
 import type { TensorData } from "../ir/tensor.js";
 import { packedKey, packMatrix } from "../kernels/matmul.js";
-import { type CellPlace, recurrence, type Stage, type StageWeights } from "../kernels/recurrent.js";
+import {
+  type CellPlace,
+  recurrence,
+  roundState,
+  type Stage,
+  type StageWeights,
+} from "../kernels/recurrent.js";
 import { recurrentActivations } from "../kernels/recurrent-activations.js";
 import { add, i32Constant, op } from "../loop/builder.js";
 import type { Expr } from "../loop/ir.js";
@@ -30,6 +36,8 @@ const attributes = {
   input_forget: attribute.int(0),
   /** GRU: the reset gate is applied to products with the state instead of the state. */
   linear_before_reset: attribute.int(0),
+  /** LSTM: the state is quantised by its own range before each product. */
+  quantize_state: attribute.int(0),
 } as const;
 
 export type CellContext = LoweringContext<typeof attributes>;
@@ -137,16 +145,20 @@ export class Cell {
   }
 
   /** A stage that multiplies the hidden state with the columns of some gates. */
-  stage(
-    firstGate: number,
-    gates: number,
-    apply: Stage["apply"],
-    left = { view: this.states[0]!, batch: [i32Constant(0)] as readonly Expr[] },
-  ): Stage {
+  stage(firstGate: number, gates: number, apply: Stage["apply"], left = this.hiddenState()): Stage {
     const { hidden } = this.sizes;
     const firstColumn = multiplyDims(hidden, firstGate);
     const columns = multiplyDims(hidden, gates);
-    return { left, weights: this.weights(firstColumn, columns), columns, firstColumn, apply };
+    const stage = { left, weights: this.weights(firstColumn, columns), columns, firstColumn, apply };
+    return left.before === undefined ? stage : { ...stage, before: left.before };
+  }
+
+  /** What the recurrent weights are multiplied with. */
+  private hiddenState(): Stage["left"] & Pick<Stage, "before"> {
+    const state = this.states[0]!;
+    if (this.attributes.quantize_state === 0) return { view: state, batch: [i32Constant(0)] };
+    const rounded = this.scratch("rounded");
+    return { view: rounded, batch: [], before: () => roundState(this.s, this.sizes, state, rounded) };
   }
 
   private weights(first: Dim, columns: Dim): StageWeights {

@@ -87,7 +87,7 @@ function direction(
 }
 
 /** All directions joined, with the dims in the order that the node's layout asks for. */
-function recurrentLayer(
+export function recurrentLayer(
   b: GraphBuilder,
   inputs: RecurrentInputs,
   view: RecurrentView,
@@ -157,7 +157,7 @@ const GRU = defineExpansion({
     recurrentLayer(b, inputs, view, gru, { linear_before_reset: view.attributes.linear_before_reset }),
 });
 
-const lstm = {
+export const lstm = {
   name: "LSTM",
   summary: "Layer of long short-term memory, in one direction or both.",
   gates: 4,

@@ -1,6 +1,7 @@
 /** Operators of com.microsoft on integers, compared with onnxruntime-web where it has them. */
 
 import { describe, expect, test } from "vitest";
+import type { TensorData } from "../../compiler/ir/tensor.js";
 import { expectResults, graphOf, type NodeCase, of } from "./harness.js";
 import { expectRival, randomTensors } from "./rival-compare.js";
 
@@ -63,6 +64,50 @@ describe("QAttention", () => {
       tolerance,
       { open: [0, 8] },
     ));
+});
+
+describe("DynamicQuantizeLSTM", () => {
+  const [steps, size, hidden] = [4, 5, 6];
+  const tolerance = { relative: 1e-4, absolute: 1e-5 };
+
+  function layer(directions: number, perColumn: boolean, batch: number): NodeCase["inputs"] {
+    const parameters = perColumn ? [directions, 4 * hidden] : [directions];
+    const scales = () => uniform(parameters, 0.002, 0.01);
+    // onnxruntime has no zero points for columns.
+    const zeros = () => whole("int8", parameters, perColumn ? 0 : -9, perColumn ? 0 : 9);
+    return [
+      normal([steps, batch, size], 2),
+      whole("int8", [directions, size, 4 * hidden], -128, 127),
+      whole("int8", [directions, hidden, 4 * hidden], -128, 127),
+      normal([directions, 8 * hidden]),
+      ...[null, normal([directions, batch, hidden]), normal([directions, batch, hidden]), null],
+      ...[scales(), zeros(), scales(), zeros()],
+    ];
+  }
+
+  test.each([
+    ["forward", 1, false, 1],
+    ["reverse", 1, true, 2],
+    ["bidirectional", 2, true, 1],
+  ] as const)("%s", (direction, directions, perColumn, batch) =>
+    expectRival(
+      node("DynamicQuantizeLSTM", layer(directions, perColumn, batch), {
+        attributes: { hidden_size: hidden, direction },
+        outputs: 3,
+      }),
+      tolerance,
+      { constant: [1, 2, 3, 8, 9, 10, 11], open: [0] },
+    ),
+  );
+
+  test("refuses weights of floats", () => {
+    const [x, w, ...rest] = layer(1, false, 1);
+    const wide = normal([1, size, 4 * hidden]);
+    expect((w as TensorData).dims).toEqual(wide.dims);
+    return expect(graphOf(node("DynamicQuantizeLSTM", [x!, wide, ...rest]), () => false)).rejects.toThrow(
+      "does not take float32",
+    );
+  });
 });
 
 describe("integers", () => {
