@@ -1,6 +1,15 @@
 /** Comparison of tensors, with a report that says where they differ and by how much. */
 
-import { type TensorData, toNumbers } from "../compiler/ir/tensor.js";
+import { isMinifloat } from "../compiler/ir/dtype.js";
+import type { TensorData } from "../compiler/ir/tensor.js";
+import { decodeElements } from "../compiler/operators/numbers.js";
+
+const isSmallFloat = ({ dtype }: TensorData): boolean =>
+  dtype === "float16" || dtype === "bfloat16" || isMinifloat(dtype);
+
+/** Elements as the numbers that they stand for; 64-bit integers stay as they are. */
+const valuesOf = (tensor: TensorData): ArrayLike<number | bigint> =>
+  isSmallFloat(tensor) ? decodeElements(tensor) : tensor.data;
 
 /** |actual - expected| <= absolute + relative * |expected|; both zero where absent. */
 export interface Tolerance {
@@ -16,10 +25,11 @@ export interface Errors {
 /** Largest absolute and relative error; NaN counts as equal to NaN and as infinitely far from numbers. */
 export function largestErrors(actual: TensorData, expected: TensorData): Errors {
   let [absolute, relative] = [0, 0];
-  for (let i = 0; i < expected.data.length; i++) {
-    const error = errorAt(actual, expected, i);
+  const [a, b] = [valuesOf(actual), valuesOf(expected)];
+  for (let i = 0; i < b.length; i++) {
+    const error = errorOf(a[i]!, b[i]!);
     absolute = Math.max(absolute, error);
-    if (error > 0) relative = Math.max(relative, error / Math.abs(Number(expected.data[i])));
+    if (error > 0) relative = Math.max(relative, error / Math.abs(Number(b[i])));
   }
   return { absolute, relative };
 }
@@ -34,24 +44,24 @@ export function differenceOf(
   if (a !== b) return `is ${a}, expected ${b}`;
   const { absolute = 0, relative = 0 } = tolerance;
   const wrong: number[] = [];
-  for (let i = 0; i < expected.data.length; i++) {
-    const error = errorAt(actual, expected, i);
-    if (!(error <= absolute + relative * Math.abs(Number(expected.data[i]))) && error !== 0) wrong.push(i);
+  const [found, wanted] = [valuesOf(actual), valuesOf(expected)];
+  for (let i = 0; i < wanted.length; i++) {
+    const error = errorOf(found[i]!, wanted[i]!);
+    if (!(error <= absolute + relative * Math.abs(Number(wanted[i]))) && error !== 0) wrong.push(i);
   }
   const first = wrong[0];
   if (first === undefined) return null;
   const largest = largestErrors(actual, expected);
   return [
     `${wrong.length} of ${expected.data.length} elements of ${a} differ`,
-    `first at ${first} = [${indicesOf(first, expected.dims).join(", ")}]: ${actual.data[first]}, expected ${expected.data[first]}`,
+    `first at ${first} = [${indicesOf(first, expected.dims).join(", ")}]: ${found[first]}, expected ${wanted[first]}`,
     `largest errors: ${largest.absolute} absolute, ${largest.relative} relative`,
-    `from there: [${toNumbers(actual).slice(first, first + 8)}]`,
-    `expected:   [${toNumbers(expected).slice(first, first + 8)}]`,
+    `from there: [${Array.from(found).slice(first, first + 8)}]`,
+    `expected:   [${Array.from(wanted).slice(first, first + 8)}]`,
   ].join("\n  ");
 }
 
-function errorAt(actual: TensorData, expected: TensorData, i: number): number {
-  const [a, b] = [actual.data[i]!, expected.data[i]!];
+function errorOf(a: number | bigint, b: number | bigint): number {
   if (a === b || (Number.isNaN(a) && Number.isNaN(b))) return 0;
   const error = typeof a === "bigint" ? Number(a - BigInt(b)) : Math.abs(a - Number(b)); // not through a Number: i64 keeps all bits
   return Number.isNaN(error) ? Number.POSITIVE_INFINITY : Math.abs(error);

@@ -1,9 +1,9 @@
-/** Exponential and logarithm in float64. Methods as in `math.ts`, with longer polynomials. */
+/** Exponential, logarithm and error function in float64. Methods as in `math.ts`, with longer polynomials. */
 
 import { constant, type Operand, op, select } from "../loop/builder.js";
 import type { Expr } from "../loop/ir.js";
 
-const polynomial = (x: Expr, coefficients: readonly number[]): Expr =>
+export const polynomial = (x: Expr, coefficients: readonly number[]): Expr =>
   coefficients
     .slice(0, -1)
     .reduceRight<Operand>((sum, c) => op("fma", x, sum, c), coefficients.at(-1)!) as Expr;
@@ -73,4 +73,32 @@ export function log(x: Expr): Expr {
 const artanhCoefficients = [
   0.6666666666666735, 0.3999999999940942, 0.2857142874366239, 0.22222198432149784, 0.1818357216161805,
   0.15313837699209373, 0.14798198605116586,
+];
+
+/**
+ * Error function: x + x p(x^2) up to 1, and 1 - e^(-x^2) q((x - 5/2) / (x + 5/2)) beyond, with polynomials that interpolate
+ * between Chebyshev's nodes.
+ */
+export function erf(x: Expr): Expr {
+  const magnitude = op("abs", x);
+  const near = op("pmin", magnitude, 1);
+  const small = op("fma", near, polynomial(op("mul", near, near), erfCoefficients), near);
+  // From 6 on the result is 1; NaN is not the smaller one.
+  const far = op("pmin", magnitude, 6);
+  const t = op("div", op("sub", far, 2.5), op("add", far, 2.5));
+  const rest = op("mul", exp(op("neg", op("mul", far, far)), 0), polynomial(t, scaledErfcCoefficients));
+  return op("copysign", select(op("lt", magnitude, 1), small, op("sub", 1, rest)), x);
+}
+
+const erfCoefficients = [
+  0.1283791670955126, -0.3761263890318375, 0.11283791670954879, -0.026866170645076792, 0.0052239776248180145,
+  -0.000854832698083379, 0.0001205533111164271, -1.4925595266831182e-5, 1.6461000484121368e-6,
+  -1.6350312701054695e-7, 1.4659775274047436e-8, -1.1372848856791674e-9, 5.957176147748911e-11,
+];
+
+const scaledErfcCoefficients = [
+  0.2108063640611436, -0.37173673394897294, 0.2517131932174488, -0.12503305237891782, 0.03992253907546523,
+  -0.003993701160123029, -0.0026423659518134547, 0.0008759152875774328, 0.0002283799633257643,
+  -0.00012887483134837842, -3.4175718896856294e-5, 1.8596747731144528e-5, 7.499735050763299e-6,
+  -2.2328516517555215e-6, -1.587633893127344e-6,
 ];

@@ -1,8 +1,11 @@
-/** Trigonometric functions in float32 and their inverses; see `math.ts` for what the errors mean. */
+/** Trigonometric functions and their inverses, those of float64 by `math-double-trigonometric.ts`; see `math.ts` for what the errors mean. */
 
 import { constant, type Operand, op, select } from "../loop/builder.js";
 import type { Expr } from "../loop/ir.js";
 import { polynomial } from "./math.js";
+import * as double from "./math-double-trigonometric.js";
+
+const isDouble = (x: Expr): boolean => x.type.scalar === "f64";
 
 /**
  * The bits of 1 / (2 pi) in words, the first of which has 24 zeros before the binary point. Argument reduction multiplies
@@ -107,14 +110,15 @@ function sinOf({ r, quadrant }: Reduced, quarters: 0 | 1): Expr {
   return select(op("ne", op("and", q, 2), 0), op("neg", value), value);
 }
 
-/** Sine. Error 2.7 ulp. */
-export const sin = (x: Expr): Expr => sinOf(reduce(x), 0);
+/** Sine. Error 2.7 ulp; 1. */
+export const sin = (x: Expr): Expr => (isDouble(x) ? double.sin(x) : sinOf(reduce(x), 0));
 
-/** Cosine. Error 2.7 ulp. */
-export const cos = (x: Expr): Expr => sinOf(reduce(x), 1);
+/** Cosine. Error 2.7 ulp; 1. */
+export const cos = (x: Expr): Expr => (isDouble(x) ? double.cos(x) : sinOf(reduce(x), 1));
 
-/** Tangent, as the quotient of sine and cosine. Error 4.4 ulp. */
+/** Tangent, as the quotient of sine and cosine. Error 4.4 ulp; 2. */
 export function tan(x: Expr): Expr {
+  if (isDouble(x)) return double.tan(x);
   const { r, quadrant } = reduce(x);
   const [sine, cosine] = [sinPolynomial(r), cosPolynomial(r)];
   const isOdd = op("ne", op("and", quadrant, 1), 0);
@@ -134,26 +138,29 @@ function arcsinParts(x: Expr): { isLarge: Expr; p: Expr } {
   return { isLarge, p: op("fma", op("mul", s, z), arcsinTail(z), s) };
 }
 
-/** Arcsine; NaN beyond 1. For |x| > 1/2 it is pi / 2 - 2 arcsin sqrt((1 - |x|) / 2). Error 2.3 ulp. */
+/** Arcsine; NaN beyond 1. For |x| > 1/2 it is pi / 2 - 2 arcsin sqrt((1 - |x|) / 2). Error 2.3 ulp; 1. */
 export function asin(x: Expr): Expr {
+  if (isDouble(x)) return double.asin(x);
   const { isLarge, p } = arcsinParts(x);
   return op("copysign", select(isLarge, op("fma", p, -2, Math.PI / 2), p), x);
 }
 
-/** Arccosine; NaN beyond 1. Error 1.4 ulp. */
+/** Arccosine; NaN beyond 1. Error 1.4 ulp; 1. */
 export function acos(x: Expr): Expr {
+  if (isDouble(x)) return double.acos(x);
   const { isLarge, p } = arcsinParts(x);
   const isNegative = op("lt", x, 0);
-  const double = op("add", p, p);
-  const large = select(isNegative, op("sub", Math.PI, double), double);
+  const twice = op("add", p, p);
+  const large = select(isNegative, op("sub", Math.PI, twice), twice);
   return select(isLarge, large, op("sub", Math.PI / 2, select(isNegative, op("neg", p), p)));
 }
 
 /**
  * Arctangent: |x| is brought below tan(pi / 8) by arctan x = pi/2 - arctan(1/x) or pi/4 + arctan((x - 1) / (x + 1)).
- * Error 2.9 ulp.
+ * Error 2.9 ulp; 1.
  */
 export function atan(x: Expr): Expr {
+  if (isDouble(x)) return double.atan(x);
   const magnitude = op("abs", x);
   const isLarge = op("gt", magnitude, 1 + Math.SQRT2);
   const isMiddle = op("gt", magnitude, Math.SQRT2 - 1);

@@ -5,10 +5,11 @@ import * as math from "../kernels/math.js";
 import { op, select } from "../loop/builder.js";
 import type { Expr } from "../loop/ir.js";
 import type { GraphBuilder } from "./builder.js";
-import { isFloat, typedOp, wrapInteger } from "./integer.js";
-import { erf, singleFloats } from "./math.js";
+import { convertElement } from "./cast-emit.js";
+import { isFloat, truncatedTo, typedOp, wrapInteger } from "./integer.js";
+import { erf } from "./math.js";
 import { type AttributeSchema, type AttributesOf, attribute, type Operator, oldVersion } from "./operator.js";
-import { floats, integers, pointwise, signedIntegers } from "./pointwise.js";
+import { floats, integers, numeric, pointwise, signedIntegers } from "./pointwise.js";
 
 type Versions = Parameters<typeof pointwise>[0]["versions"];
 
@@ -205,12 +206,20 @@ const Shrink = pointwise({
   inputs: ["input"],
   attributes: { bias: attribute.float(0), lambd: attribute.float(0.5) },
   versions: [9],
-  types: floats,
-  emit: ([x], { attributes: { bias, lambd } }) => {
-    const high = select(op("gt", x!, lambd), op("sub", x!, bias), 0);
-    return select(op("lt", x!, -lambd), op("add", x!, bias), high);
+  types: numeric,
+  emit: ([x], context) => {
+    const { dtype } = context.input(0);
+    const { bias, lambd } = context.attributes;
+    // Integers are compared and moved as numbers with fractions, and truncated.
+    const value = isFloat(dtype) ? x! : convertElement(x!, dtype, "float64");
+    const high = select(op("gt", value, lambd), op("sub", value, bias), 0);
+    const moved = select(op("lt", value, -lambd), op("add", value, bias), high);
+    return isFloat(dtype) ? moved : convertElement(moved, "float64", dtype);
   },
-  evaluate: ([x], { attributes: { bias, lambd } }) => (x! < -lambd ? x! + bias : x! > lambd ? x! - bias : 0),
+  evaluate: ([x], { attributes: { bias, lambd }, dtypes: [dtype] }) => {
+    const moved = x! < -lambd ? x! + bias : x! > lambd ? x! - bias : 0;
+    return isFloat(dtype!) ? moved : truncatedTo(dtype!, moved);
+  },
 });
 
 const gelu = {
@@ -234,7 +243,7 @@ const Gelu = pointwise({
   inputs: ["X"],
   attributes: { approximate: attribute.string("none") },
   versions: [20],
-  types: singleFloats,
+  types: floats,
   operands: (context) => {
     const { approximate } = context.attributes;
     if (!Object.hasOwn(gelu, approximate)) context.fail(`approximate "${approximate}" is not defined`);

@@ -1,11 +1,12 @@
 /** Remainders, and arithmetic on the bits of integers. */
 
 import { dtypes } from "../ir/dtype.js";
+import { remainderOfDoubles } from "../kernels/math-remainder.js";
 import { constant, op, select } from "../loop/builder.js";
 import type { Expr, OpName } from "../loop/ir.js";
 import { flooredRemainder, isFloat, isUnsigned, remainderOfIntegers, wrapInteger } from "./integer.js";
 import { attribute, type NodeView, type Operator } from "./operator.js";
-import { integers, pointwise } from "./pointwise.js";
+import { integers, numeric, pointwise } from "./pointwise.js";
 
 const modAttributes = { fmod: attribute.int(0) } as const;
 
@@ -39,11 +40,11 @@ const Mod = pointwise({
   inputs: ["A", "B"],
   attributes: modAttributes,
   versions: [10, 13],
-  types: ["float32", "float16", "bfloat16", ...integers],
+  types: numeric,
   operands: checkMod,
   emit: ([a, b], context) => {
     const { dtype } = context.input(0);
-    if (isFloat(dtype)) return floatRemainder(a!, b!);
+    if (isFloat(dtype)) return (dtype === "float64" ? remainderOfDoubles : floatRemainder)(a!, b!);
     const remainder = context.attributes.fmod !== 0 ? remainderOfIntegers : flooredRemainder;
     return wrapInteger(remainder(a!, b!, dtype), dtype);
   },

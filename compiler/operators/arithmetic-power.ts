@@ -1,12 +1,12 @@
 /** Pow. */
 
-import type { DType } from "../ir/dtype.js";
+import { type DType, dtypes } from "../ir/dtype.js";
 import { pow } from "../kernels/math-power.js";
 import { constant, op, select } from "../loop/builder.js";
 import { type Expr, registerTypes } from "../loop/ir.js";
 import { binaryVersions } from "./arithmetic-versions.js";
 import { convertElement } from "./cast-emit.js";
-import { isFloat, wrapInteger } from "./integer.js";
+import { isFloat, truncatedTo, wrapInteger } from "./integer.js";
 import { decodeElement } from "./numbers.js";
 import type { NodeView, Operator } from "./operator.js";
 import { floats, numeric, pointwise } from "./pointwise.js";
@@ -69,20 +69,25 @@ function integerPower(x: Expr, n: Expr, context: NodeView): Expr {
   return wrapInteger(power, base);
 }
 
-function checkPow(context: NodeView): void {
+/** The power in float64, truncated where the base is an integer. */
+function powerInDouble(x: Expr, y: Expr, context: NodeView): Expr {
   const [base, exponentType] = [context.input(0).dtype, context.input(1).dtype];
+  const power = pow(convertElement(x, base, "float64"), convertElement(y, exponentType, "float64"));
+  return isFloat(base) ? op("f64_to_f32", power) : convertElement(power, "float64", base);
+}
+
+const hasMoreDigits = (exponent: DType, register: "float32" | "float64"): boolean =>
+  !isFloat(exponent) && dtypes[exponent].bits > (register === "float32" ? 24 : 53);
+
+/** A power whose exponent has lost digits that say whether it is odd. */
+function integerExponent(x: Expr, n: Expr, rounded: Expr): Expr {
+  const power = pow(op("abs", x), rounded);
+  return select(op("ne", op("and", n, 1), 0), op("copysign", power, x), power);
+}
+
+function checkPow(context: NodeView): void {
+  const exponentType = context.input(1).dtype;
   if (!numeric.includes(exponentType)) context.fail(`does not take exponents of ${exponentType}`);
-  const exponent = constantExponent(context);
-  if (registerTypes[base] === "f64" && !(exponent !== undefined && floatPowers.has(exponent))) {
-    context.fail(
-      `powers of ${base} other than ${[...floatPowers.keys()]} are not supported`,
-      "E_UNSUPPORTED",
-    );
-  }
-  const isWhole = exponent !== undefined ? Number.isInteger(exponent) : !isFloat(exponentType);
-  if (!isFloat(base) && !isWhole) {
-    context.fail(`powers of ${base} that are not whole are not supported`, "E_UNSUPPORTED");
-  }
 }
 
 const Pow = pointwise({
@@ -95,9 +100,19 @@ const Pow = pointwise({
   operands: checkPow,
   emit: ([x, y], context) => {
     const [base, exponentType] = [context.input(0).dtype, context.input(1).dtype];
-    if (!isFloat(base)) return integerPower(x!, y!, context);
-    const exact = floatPowers.get(constantExponent(context) ?? Number.NaN);
-    return exact !== undefined ? exact(x!) : pow(x!, convertElement(y!, exponentType, "float32"));
+    const exponent = constantExponent(context);
+    if (!isFloat(base)) {
+      const isWhole = exponent !== undefined ? Number.isInteger(exponent) : !isFloat(exponentType);
+      return isWhole ? integerPower(x!, y!, context) : powerInDouble(x!, y!, context);
+    }
+    const exact = floatPowers.get(exponent ?? Number.NaN);
+    if (exact !== undefined) return exact(x!);
+    // An exponent of more digits than its base has may be odd, or next to 0, in one that is dropped.
+    const fits = exponent !== undefined ? Math.fround(exponent) === exponent : exponentType !== "float64";
+    if (base !== "float64" && !fits) return powerInDouble(x!, y!, context);
+    const register = registerTypes[base] === "f64" ? "float64" : "float32";
+    const value = convertElement(y!, exponentType, register);
+    return hasMoreDigits(exponentType, register) ? integerExponent(x!, y!, value) : pow(x!, value);
   },
   evaluate: ([x, y], { dtypes: [base] }) => powerOf(x!, y!, base!),
 });
@@ -106,6 +121,7 @@ const Pow = pointwise({
 function powerOf(x: number, y: number, base: DType): number {
   const power = x === 1 || (x === -1 && Math.abs(y) === Infinity) ? 1 : x ** y;
   if (isFloat(base)) return power;
+  if (!Number.isInteger(y)) return truncatedTo(base, power);
   if (y < 0) return Number.isFinite(power) ? Math.trunc(power) : 0;
   return base === "int32" ? wrappedPower(x, y) : power;
 }

@@ -68,6 +68,13 @@ export function integerRange(dtype: DType): { min: bigint; max: bigint } {
     : { min: -(1n << (bits - 1n)), max: (1n << (bits - 1n)) - 1n };
 }
 
+/** The integer that a number becomes without its fraction; the nearest one where it is out of range, and 0 for NaN. */
+export function truncatedTo(dtype: DType, value: number): number {
+  if (Number.isNaN(value)) return 0;
+  const { min, max } = integerRange(dtype);
+  return Math.min(Math.max(Math.trunc(value), Number(min)), Number(max));
+}
+
 export function constantOf(expr: Operand): bigint | undefined {
   if (typeof expr === "number") return BigInt(expr);
   if (expr.kind === "op" && expr.op === "splat") return constantOf(expr.args[0]!);

@@ -4,13 +4,12 @@ import type { DType } from "../ir/dtype.js";
 import * as math from "../kernels/math.js";
 import * as hyperbolic from "../kernels/math-hyperbolic.js";
 import * as trigonometric from "../kernels/math-trigonometric.js";
-import { op } from "../loop/builder.js";
+import { constant, op, select } from "../loop/builder.js";
 import type { Expr } from "../loop/ir.js";
-import { attribute, type Operator } from "./operator.js";
-import { booleanElement, floats, pointwise } from "./pointwise.js";
-
-/** Types whose elements are computed in float32. */
-export const singleFloats: readonly DType[] = ["float32", "float16", "bfloat16"];
+import { convertElement } from "./cast-emit.js";
+import { isFloat, isUnsigned } from "./integer.js";
+import { attribute, type NodeView, type Operator } from "./operator.js";
+import { booleanElement, floats, numeric, pointwise } from "./pointwise.js";
 
 interface MathFunction {
   readonly name: string;
@@ -47,33 +46,49 @@ const Log = mathFunction({
   evaluate: Math.log,
 });
 
-const Erf = mathFunction({
+/** From this integer on, the error function is 1 and not something below it that is truncated. */
+const WHOLE_ERF = 6;
+
+const Erf = pointwise({
   name: "Erf",
-  summary: "Error function.",
+  summary: "Error function; that of integers is truncated.",
+  inputs: ["input"],
+  attributes: {},
   versions: [9, 13],
-  types: singleFloats,
-  emit: math.erf,
-  evaluate: erf,
+  types: numeric,
+  emit: ([x], context) => {
+    const { dtype } = context.input(0);
+    if (isFloat(dtype)) return math.erf(x!);
+    const [one, zero] = [constant(x!.type, 1), constant(x!.type, 0)];
+    if (isUnsigned(dtype)) return select(op("ge_u", x!, WHOLE_ERF), one, zero);
+    return select(
+      op("ge_s", x!, WHOLE_ERF),
+      one,
+      select(op("le_s", x!, -WHOLE_ERF), constant(x!.type, -1), zero),
+    );
+  },
+  evaluate: ([x], { dtypes: [dtype] }) => (isFloat(dtype!) ? erf(x!) : Math.trunc(erf(x!))),
 });
 
+/** 2 / sqrt(pi) - 1. */
+const SERIES_START = 0.1283791670955126;
+
 /**
- * The error function in float64: its series up to 3, and beyond it the continued fraction of erfc, each to the last few
- * bits.
+ * The error function in float64: its series up to 1, and beyond it the continued fraction of erfc, each to
+ * the last few bits.
  */
 export function erf(x: number): number {
   const a = Math.abs(x);
   if (Number.isNaN(a)) return a;
   if (a > 6) return Math.sign(x);
-  if (a < 3) {
-    let [sum, term] = [x, x];
-    for (let n = 1; Math.abs(term) > 1e-18 * Math.abs(sum); n++) {
-      term *= (-x * x) / n;
-      sum += term / (2 * n + 1);
-    }
-    return (2 / Math.sqrt(Math.PI)) * sum;
+  if (a < 1) {
+    // From the smallest term on, so that only the last sums are rounded where it counts.
+    let factor = 0;
+    for (let n = 20; n > 0; n--) factor = (-x * x * (1 / (2 * n + 1) + factor)) / n;
+    return x + x * (SERIES_START + (1 + SERIES_START) * factor);
   }
   let fraction = a;
-  for (let k = 60; k > 0; k--) fraction = a + k / 2 / fraction;
+  for (let k = 200; k > 0; k--) fraction = a + k / 2 / fraction;
   return Math.sign(x) * (1 - Math.exp(-a * a) / Math.sqrt(Math.PI) / fraction);
 }
 
@@ -83,7 +98,7 @@ const trigonometricFunction = (
   since: number,
   emit: (x: Expr) => Expr,
   evaluate: (x: number) => number,
-): Operator => mathFunction({ name, summary, versions: [since, 22], types: singleFloats, emit, evaluate });
+): Operator => mathFunction({ name, summary, versions: [since, 22], emit, evaluate });
 
 const Sin = trigonometricFunction("Sin", "Sine.", 7, trigonometric.sin, Math.sin);
 const Cos = trigonometricFunction("Cos", "Cosine.", 7, trigonometric.cos, Math.cos);
@@ -113,15 +128,32 @@ const Tanh = mathFunction({
   evaluate: Math.tanh,
 });
 
+const smallFloats: readonly DType[] = [
+  "float8e4m3fn",
+  "float8e4m3fnuz",
+  "float8e5m2",
+  "float8e5m2fnuz",
+  "float8e8m0",
+];
+
+/** Floats of 8 bits as float32. */
+function widened(x: Expr, context: NodeView): Expr {
+  const { dtype } = context.input(0);
+  return isFloat(dtype) ? x : convertElement(x, dtype, "float32");
+}
+
 const IsNaN = pointwise({
   name: "IsNaN",
   summary: "Whether the element is NaN.",
   inputs: ["X"],
   attributes: {},
   versions: [9, 13, 20],
-  types: floats,
+  types: [...floats, ...smallFloats],
   result: () => "bool",
-  emit: ([x]) => booleanElement(op("ne", x!, x!)),
+  emit: ([given], context) => {
+    const x = widened(given!, context);
+    return booleanElement(op("ne", x, x));
+  },
   evaluate: ([x]) => (Number.isNaN(x!) ? 1 : 0),
 });
 
@@ -131,15 +163,17 @@ const IsInf = pointwise({
   inputs: ["X"],
   attributes: { detect_negative: attribute.int(1), detect_positive: attribute.int(1) },
   versions: [10, 20],
-  types: floats,
+  types: [...floats, ...smallFloats],
   result: () => "bool",
-  emit: ([x], { attributes: { detect_negative, detect_positive } }) => {
+  emit: ([given], context) => {
+    const { detect_negative, detect_positive } = context.attributes;
+    const x = widened(given!, context);
     if (detect_negative !== 0 && detect_positive !== 0) {
-      return booleanElement(op("eq", op("abs", x!), Infinity));
+      return booleanElement(op("eq", op("abs", x), Infinity));
     }
-    if (detect_negative !== 0) return booleanElement(op("eq", x!, -Infinity));
+    if (detect_negative !== 0) return booleanElement(op("eq", x, -Infinity));
     // An element is never both NaN and equal to itself, so that this is false without asking for the lanes.
-    return booleanElement(detect_positive !== 0 ? op("eq", x!, Infinity) : op("lt", x!, -Infinity));
+    return booleanElement(detect_positive !== 0 ? op("eq", x, Infinity) : op("lt", x, -Infinity));
   },
   evaluate: ([x], { attributes: { detect_negative, detect_positive } }) =>
     (x === Infinity && detect_positive !== 0) || (x === -Infinity && detect_negative !== 0) ? 1 : 0,

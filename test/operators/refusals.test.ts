@@ -92,12 +92,6 @@ const refusals: readonly (readonly [title: string, node: NodeCase, code: ErrorCo
     /delta is 0/,
   ],
   [
-    "powers of integers that are not whole",
-    { op: "Pow", inputs: [vector("int32", 2), 0.5], constant: [1] },
-    "E_UNSUPPORTED",
-    /not whole/,
-  ],
-  [
     "remainders of floats with the divisor's sign",
     { op: "Mod", inputs: [[1], [2]] },
     "E_MODEL",

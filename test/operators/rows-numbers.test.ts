@@ -126,6 +126,85 @@ rows("powers", [
     [vector("int64", 243, -32)],
   ],
   ["exponents of another type", { op: "Pow", inputs: [[2, 3], vector("int64", 3, 2)] }, [[8, 9]]],
+  [
+    "powers of whole numbers that are not whole",
+    { op: "Pow", inputs: [vector("int32", 10, 2, -2, 0, 3), [0.5, 3.5, 0.5, -0.5, -1.5]] },
+    [vector("int32", 3, 11, 0, 2147483647, 0)],
+  ],
+  [
+    "a constant power of whole numbers that is not whole",
+    { op: "Pow", inputs: [vector("int64", 9, 10, 2), 1.5], constant: [1] },
+    [vector("int64", 27, 31, 2)],
+  ],
+  [
+    "exponents of more digits than the base has",
+    { op: "Pow", inputs: [[-1, -1, -0, 2], vector("int64", 16777217, 16777216, -16777217, -3)] },
+    [[-1, 1, -inf, 0.125]],
+  ],
+  [
+    "exponents in doubles",
+    { op: "Pow", inputs: [[-1, 4, 9], vector("float64", 16777217, 0.5, -0.5)] },
+    [[-1, 2, Math.fround(1 / 3)]],
+  ],
+  [
+    "powers of doubles",
+    { op: "Pow", inputs: [vector("float64", 2, 10, -8, 0), vector("float64", 0.5, -3, 3, -1)] },
+    [vector("float64", Math.SQRT2, 1e-3, -512, inf)],
+  ],
+]);
+
+rows("numbers of types that are seldom asked for", [
+  [
+    "the remainder of doubles",
+    {
+      op: "Mod",
+      attributes: { fmod: 1 },
+      inputs: [
+        vector("float64", 5.5, -5.5, 1e308, 1, 7, 5e-324, inf, 3, 2 ** 60 + 256, 1e300),
+        vector("float64", 2, 2, 5e-324, inf, 0, 3, 2, 1e-310, 3, 7.1e-290),
+      ],
+    },
+    [
+      vector(
+        "float64",
+        ...[1.5, -1.5, 0, 1, nan, 5e-324, nan, 3 % 1e-310, (2 ** 60 + 256) % 3, 1e300 % 7.1e-290],
+      ),
+    ],
+  ],
+  [
+    "the error function of integers",
+    { op: "Erf", inputs: [vector("int8", -128, -6, -5, 0, 5, 6)] },
+    [vector("int8", -1, -1, 0, 0, 0, 1)],
+  ],
+  [
+    "the error function of unsigned integers",
+    { op: "Erf", inputs: [vector("uint64", 0, 5, 6, 200)] },
+    [vector("uint64", 0, 0, 1, 1)],
+  ],
+  [
+    "Shrink of integers",
+    {
+      op: "Shrink",
+      opset: 9,
+      attributes: { lambd: { float: 1.5 }, bias: { float: 0.75 } },
+      inputs: [vector("int32", -4, -2, -1, 0, 1, 2, 4)],
+    },
+    [vector("int32", -3, -1, 0, 0, 0, 1, 3)],
+  ],
+  [
+    "NaN among floats of 8 bits",
+    { op: "IsNaN", inputs: [of("float8e4m3fn", [3], [nan, 1, -448])] },
+    [vector("bool", 1, 0, 0)],
+  ],
+  [
+    "infinities among floats of 8 bits",
+    {
+      op: "IsInf",
+      attributes: { detect_negative: 0 },
+      inputs: [of("float8e5m2", [4], [inf, -inf, nan, 57344])],
+    },
+    [vector("bool", 1, 0, 0, 0)],
+  ],
 ]);
 
 rows("extremes", [
