@@ -23,12 +23,14 @@ import { unfoldingOperators } from "./col2im.js";
 import { compareOperators } from "./compare.js";
 import { concatOperators } from "./concat.js";
 import { constantOperators } from "./constant.js";
+import { contribGeneralOperators } from "./contrib-general.js";
 import { controlOperators } from "./control.js";
 import { convolutionOperators } from "./convolution.js";
 import { causalConvolutionOperators } from "./convolution-causal.js";
 import { contribConvolutionOperators } from "./convolution-contrib.js";
 import { deformOperators } from "./convolution-deform.js";
 import { convolutionTransposeOperators } from "./convolution-transpose.js";
+import { cropAndResizeOperators } from "./crop-and-resize.js";
 import { cumulativeOperators } from "./cumulative.js";
 import { determinantOperators } from "./determinant.js";
 import { diagonalOperators } from "./diagonal.js";
@@ -48,6 +50,7 @@ import { lossOperators } from "./loss.js";
 import { mathOperators } from "./math.js";
 import { matmulOperators } from "./matmul.js";
 import { blockProductOperators } from "./matmul-nbits.js";
+import { inverseOperators } from "./matrix-inverse.js";
 import { featureOperators } from "./ml-features.js";
 import { labelOperators } from "./ml-labels.js";
 import { linearOperators } from "./ml-linear.js";
@@ -116,6 +119,7 @@ const all: readonly Operator[] = [
   ...rangeOperators,
   ...splitOperators,
   ...determinantOperators,
+  ...inverseOperators,
   ...suppressionOperators,
   ...uniqueOperators,
   ...selectionOperators,
@@ -127,6 +131,7 @@ const all: readonly Operator[] = [
   ...deformOperators,
   ...causalConvolutionOperators,
   ...cropOperators,
+  ...cropAndResizeOperators,
   ...unfoldingOperators,
   ...roiOperators,
   ...matmulOperators,
@@ -135,6 +140,7 @@ const all: readonly Operator[] = [
   ...recurrentOperators,
   ...quantizedRecurrentOperators,
   ...gemmOperators,
+  ...contribGeneralOperators,
   ...einsumOperators,
   ...assertOperators,
   ...attentionOperators,
