@@ -8,8 +8,10 @@ import {
   maxDims,
   minDims,
   multiplyDims,
+  negativityOfDim,
   subtractDims,
 } from "../ir/dim.js";
+import { dimBounds } from "../ir/dim-bounds.js";
 import type { DType } from "../ir/dtype.js";
 import { op } from "../loop/builder.js";
 import type { Expr } from "../loop/ir.js";
@@ -44,11 +46,21 @@ function knowsElements(context: NodeView): boolean {
   );
 }
 
-/** Quotients of dims are floored, which is truncation for all that is a size. */
+/** Quotients are truncated: where the sign is open, that of what is positive less that of what is negative. */
 function divideElements(a: Dim, b: Dim): Dim | null {
   if (b === 0) return null;
-  return isStatic(a) && isStatic(b) ? Math.trunc(a / b) : floorDivDims(a, b);
+  if (isStatic(a) && isStatic(b)) return Math.trunc(a / b) + 0;
+  if (!isNatural(b)) {
+    const size = addDims(maxDims(b, 0), maxDims(multiplyDims(b, -1), 0));
+    const sign = subtractDims(1, multiplyDims(negativityOfDim(b), 2));
+    return multiplyDims(divideElements(a, size)!, sign);
+  }
+  if (isNatural(a)) return floorDivDims(a, b);
+  const [above, below] = [maxDims(a, 0), maxDims(multiplyDims(a, -1), 0)];
+  return subtractDims(floorDivDims(above, b), floorDivDims(below, b));
 }
+
+const isNatural = (dim: Dim): boolean => dimBounds(dim, new Map()).min >= 0;
 
 interface Binary {
   readonly name: string;

@@ -103,7 +103,8 @@ function paddedElement(context: ElementContext<typeof padAttributes>, indices: r
     const index = sub(indices[axis]!, context.dim(before));
     if (mode === "constant") conditions.push(op("lt_u", index, context.dim(left)));
     const place = add(sources[mode]!(index, left, context), context.dim(cut));
-    // Where nothing is left the element is loaded, but not taken: from inside the tensor.
+    // Where nothing is left the element is loaded, but not taken: from inside the tensor, or, where that is empty, from
+    // the start of the arena, where empty blocks are placed, and behind which the result is at least as long.
     return isStatic(left) ? place : nearest(place, context.dim(context.input(0).shape[axis]!));
   });
   const element = context.load(0, places);
