@@ -46,7 +46,7 @@ function canBeSymbols({ type, shape, constant }: Value): boolean {
   const count = productOfDims(shape);
   return (
     constant === null &&
-    dtypes[type.dtype].kind !== "float" &&
+    (type.dtype === "int32" || type.dtype === "int64") &&
     shape.length <= 1 &&
     isStatic(count) &&
     count <= mostSymbols

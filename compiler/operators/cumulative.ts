@@ -107,6 +107,7 @@ function cumulative(accumulation: Accumulation): Operator {
     infer: (context) => {
       const { dtype, shape, rank } = context.input(0);
       if (!types.includes(dtype)) context.fail(`does not take ${dtype}`, "E_UNSUPPORTED");
+      if (rank === 0) context.fail("a scalar has no axis", "E_SHAPE");
       const { type } = context.input(1);
       const isIndex = type.dtype === "int32" || type.dtype === "int64";
       if (!isIndex || productOfDims(type.shape) !== 1) {

@@ -1,6 +1,7 @@
 /** NonMaxSuppression: the best boxes of each class that do not overlap. */
 
 import { type Dim, isStatic, minDims, productOfDims } from "../ir/dim.js";
+import { printType } from "../ir/graph.js";
 import { suppress } from "../kernels/non-max-suppression.js";
 import { add, constant, i32Constant, op, read } from "../loop/builder.js";
 import { type Expr, f32 } from "../loop/ir.js";
@@ -106,9 +107,11 @@ const Selected = defineOperator<typeof attributes>({
   versions: [{ since: 1 }],
   infer: (context) => {
     const [batches, classes, count] = sizesOf(context);
-    const limit = context.optional(2);
-    if (limit !== null && limit.dtype !== "int64") {
-      context.fail(`max_output_boxes_per_class is ${limit.dtype}, not int64`);
+    for (const i of [2, 3, 4]) {
+      const value = context.optional(i);
+      const dtype = i === 2 ? "int64" : "float32";
+      if (value === null || (value.dtype === dtype && productOfDims(value.shape) === 1)) continue;
+      context.fail(`${inputs[i]!.replace("?", "")} is ${printType(value.type)}, not one ${dtype}`);
     }
     return [
       { dtype: "int64", shape: [productOfDims([batches, classes, mostOfClass(context, count)]), 3] },

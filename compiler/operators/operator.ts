@@ -318,7 +318,9 @@ export function viewNode(operator: Operator, node: Node, constraints?: DimConstr
     },
     requireIntegers: (i) => {
       const { dtype } = view.input(i);
-      if (!/^u?int/.test(dtype)) fail(`input ${operator.inputs[i] ?? i} holds ${dtype}, not integers`);
+      if (dtype !== "int32" && dtype !== "int64") {
+        fail(`input ${operator.inputs[i] ?? i} holds ${dtype}, not int64 or int32`);
+      }
       return view.requireElements(i);
     },
     requireEqual: (a, b, reason) => {

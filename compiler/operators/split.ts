@@ -49,6 +49,8 @@ function rangeOf(context: NodeView<typeof partAttributes>): { start: Dim; size: 
     return { start, size: uneven === 0 ? size : maxDims(0, minDims(size, subtractDims(dim, start))) };
   }
   const sizes = context.requireIntegers(1);
+  if (part >= sizes.length)
+    context.fail(`${sizes.length} sizes are given for ${part + 1} parts or more`, "E_SHAPE");
   const text = sizes.map(printDim).join(", ");
   const reason = `parts of [${text}] do not make up ${printDim(dim)} elements on axis ${axis}`;
   context.requireEqual(sizes.reduce(addDims, 0), dim, reason);

@@ -29,7 +29,7 @@ export function makeCase(seeds: readonly Seed[], seed: number, index: number): F
   if (kind < 2) for (let i = random.below(3); i >= 0; i--) bytes = mutateBytes(bytes, random);
   const options: CompileOptions = {
     optimize: random.pick([0, 1, 2, 3, 3, 3, "s"] as const),
-    verify: random.chance(0.25),
+    verify: random.chance(0.5),
   };
   return { index, origin: chosen.name, model: bytes, options, run: random.chance(0.3) };
 }

@@ -29,7 +29,9 @@ async function compileCase({ model, options }: FuzzCase): Promise<{ result: Resu
 async function runModule(artifact: Artifact, seed: number): Promise<Result> {
   try {
     const model = await load(artifact.wasm as BufferSource);
-    model.runSync(makeFeeds(model, randomNumbers(seed)));
+    const feeds = makeFeeds(model, randomNumbers(seed));
+    if (feeds === null) return { result: "module" };
+    model.runSync(feeds);
     return { result: "run" };
   } catch (error) {
     if (error instanceof KilnRuntimeError && (error.code === "E_RUN" || error.code === "E_FEED")) {
