@@ -18,6 +18,7 @@ import { lowerGraph } from "./lowering/lower.js";
 import { decodeModel } from "./onnx/decode.js";
 import { importModel } from "./onnx/import.js";
 import type { OnnxModel } from "./onnx/model.js";
+import { FoldingBudget } from "./operators/folding-budget.js";
 import { findOperator } from "./operators/index.js";
 import { type CompileOptions, type PassEvent, withDefaultLimits } from "./options.js";
 
@@ -34,6 +35,8 @@ export function runOnGraph(pass: GraphPass, graph: Graph, context: PassContext):
 export class Pipeline {
   readonly timings: { name: string; ms: number; nodes: number }[] = [];
   private index = 0;
+  /** Shared by all that folds constants of the model at hand. */
+  private folding: FoldingBudget | undefined;
 
   constructor(private readonly options: CompileOptions) {}
 
@@ -47,7 +50,9 @@ export class Pipeline {
       ...(options.externalData !== undefined && { externalData: options.externalData }),
     });
     const sizes = { dims: options.dims ?? {}, inputShapes: options.inputShapes ?? {} };
-    const graph = importModel(model, { ...sizes, limits, states: options.states ?? {} });
+    this.folding = new FoldingBudget(limits, bytes.length);
+    const states = options.states ?? {};
+    const graph = importModel(model, { ...sizes, limits, states, folding: this.folding });
     this.finish("import", started, graph.nodes.length, "", () => printGraph(graph));
     if (options.verify) this.verify(graph, "import");
     return graph;
@@ -57,6 +62,7 @@ export class Pipeline {
     const context: PassContext = {
       limits: withDefaultLimits(this.options.limits),
       strict: this.options.strict ?? false,
+      ...(this.folding !== undefined && { folding: this.folding }),
     };
     for (const pass of graphPipeline(this.options.optimize ?? 3)) this.runGraphPass(pass, graph, context);
     return graph;

@@ -119,7 +119,7 @@ export async function evaluateModel(
   const graph = await new Pipeline(options).importGraph(model);
   for (const input of graph.inputs) input.constant = feeds[input.name]!;
   for (const node of graph.nodes) {
-    const results = evaluateNode(findOperator(node.operator)!, node, Number.POSITIVE_INFINITY);
+    const results = evaluateNode(findOperator(node.operator)!, node);
     if (results === null) return null;
     node.outputs.forEach((output, i) => {
       output.constant = results[i]!;

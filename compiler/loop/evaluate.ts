@@ -17,6 +17,8 @@ export type LaneFunction = (a: Lane, b?: Lane, c?: Lane) => Lane;
 export interface EvaluationOptions {
   /** Whether fma rounds once, as relaxed SIMD on most hosts, or twice. */
   readonly fused?: boolean;
+  /** Told how many passes a loop is about to make; it may raise an error to stop. */
+  readonly onLoop?: ((passes: number) => void) | undefined;
 }
 
 /** A division that WebAssembly would trap on. */

@@ -136,9 +136,12 @@ class KernelCompiler {
     const [first, last] = [this.index(start), this.index(end)];
     const slot = this.slotOf(variable);
     const run = this.block(body);
+    const { onLoop } = this.options;
     return (frame) => {
+      const begin = first(frame);
       const stop = last(frame);
-      for (let i = first(frame); i < stop; i += step) {
+      onLoop?.(Math.max(stop - begin, 0) / step);
+      for (let i = begin; i < stop; i += step) {
         frame.slots[slot] = i;
         run(frame);
       }

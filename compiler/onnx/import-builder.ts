@@ -18,6 +18,7 @@ import { type TensorData, tensorOf } from "../ir/tensor.js";
 import type { Limits } from "../limits.js";
 import { GraphBuilder } from "../operators/builder.js";
 import { evaluateNode } from "../operators/evaluate.js";
+import type { FoldingBudget } from "../operators/folding-budget.js";
 import { findOperator } from "../operators/index.js";
 import type { ImportedNode, Operator } from "../operators/operator.js";
 
@@ -27,8 +28,6 @@ const SMALL = 4096;
 export class ImportBuilder extends GraphBuilder {
   protected override readonly makesSymbols = true;
   private readonly names: NameTable;
-  /** Bytes that folding may still make. */
-  private budget: { bytes: number };
   /** Values made since `begin`, which may still be given another name. */
   private fresh = new Set<Value>();
 
@@ -36,17 +35,15 @@ export class ImportBuilder extends GraphBuilder {
     graph: Graph,
     names: NameTable,
     private readonly limits: Limits,
+    private readonly folding: FoldingBudget,
   ) {
     super(graph, findOperator, undefined, (hint) => names.derive(hint));
     this.names = names;
-    this.budget = { bytes: limits.foldedBytes };
   }
 
   /** A builder for a region of this graph's nodes: names and limits are shared. */
   forRegion(graph: Graph): ImportBuilder {
-    const builder = new ImportBuilder(graph, this.names, this.limits);
-    builder.budget = this.budget;
-    return builder;
+    return new ImportBuilder(graph, this.names, this.limits, this.folding);
   }
 
   /** Nodes made from here on come from this ONNX node. */
@@ -94,15 +91,23 @@ export class ImportBuilder extends GraphBuilder {
   }
 
   private checkSizes(node: Node): void {
-    for (const { name, shape } of node.outputs) {
-      const count = productOfDims(shape);
-      if (!isStatic(count) || count <= this.limits.tensorElements) continue;
+    for (const output of node.outputs) this.checkSize(output, node.operator);
+  }
+
+  /** @throws KilnError E_LIMIT where the value has too many dims or elements */
+  checkSize({ name, shape }: Value, operator?: string): void {
+    const { rank, tensorElements } = this.limits;
+    const refuse = (reason: string): never => {
       const [source] = this.origin.source;
-      const reason = `"${name}" has ${count} elements, more than the limit of ${this.limits.tensorElements}`;
-      throw new KilnError("E_LIMIT", reason, {
-        operator: node.operator,
+      throw new KilnError("E_LIMIT", `"${name}" has ${reason}`, {
+        ...(operator !== undefined && { operator }),
         ...(source !== undefined && { node: source }),
       });
+    };
+    if (shape.length > rank) refuse(`${shape.length} dims, more than the limit of ${rank}`);
+    const count = productOfDims(shape);
+    if (isStatic(count) && count > tensorElements) {
+      refuse(`${count} elements, more than the limit of ${tensorElements}`);
     }
   }
 
@@ -110,9 +115,7 @@ export class ImportBuilder extends GraphBuilder {
     const known = node.outputs.length === 1 ? knownElements(node.outputs[0]!) : null;
     if (known !== null) return [known];
     if (!node.outputs.every(isShapeLike)) return null;
-    const results = evaluateNode(operator, node, this.budget.bytes);
-    if (results !== null) this.budget.bytes -= results.reduce((sum, { data }) => sum + data.byteLength, 0);
-    return results;
+    return evaluateNode(operator, node, this.folding);
   }
 }
 

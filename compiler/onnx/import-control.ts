@@ -1,8 +1,9 @@
 /** If, Loop and Scan: nodes with regions of their own. */
 
 import { KilnError } from "../diagnostics.js";
-import { type Dim, dimSymbols, equalDims, isStatic, symbolDim } from "../ir/dim.js";
-import { createNode, type Graph, type TensorType, Value } from "../ir/graph.js";
+import { type Dim, dimSymbols, equalDims, isStatic, productOfDims, symbolDim } from "../ir/dim.js";
+import type { DType } from "../ir/dtype.js";
+import { createNode, type Graph, printType, type TensorType, Value } from "../ir/graph.js";
 import { tensorOf } from "../ir/tensor.js";
 import type { ImportBuilder } from "./import-builder.js";
 import { ChoiceNeeded, type Choices, reasonOf } from "./import-choices.js";
@@ -182,6 +183,7 @@ export function makeLoop(importer: RegionImporter, node: OnnxNode, plan: LoopPla
     body = plan.body(types);
   }
   const [condition, ...results] = body.graph.outputs;
+  requireSingle(node, condition!, "bool", "the condition of its body");
   const lists = results.slice(count);
   const inner = definedSymbols(body.graph);
   const endsEarly = !isTrue(condition!) || (plan.condition !== null && !isTrue(plan.condition));
@@ -250,6 +252,14 @@ function widen(
 
 const isTrue = ({ constant }: Value): boolean => constant !== null && Number(constant.data[0]) === 1;
 
+/** Conditions and bounds are single elements of one type. */
+export function requireSingle(node: OnnxNode, value: Value, dtype: DType, what: string): void {
+  const count = productOfDims(value.shape);
+  if (value.dtype === dtype && (count === 1 || !isStatic(count))) return;
+  const reason = `${what} is ${printType(value.type)}, not one ${dtype}`;
+  throw new KilnError("E_MODEL", reason, { node: node.name, operator: node.opType });
+}
+
 /** The bound as a value and as a dim. Bounds that stand for "any number" are none. */
 function passBound(builder: ImportBuilder, passes: Value): { value: Value; dim: Dim } | null {
   const scalar = passes.rank === 0 ? passes : builder.op("Reshape", [passes, builder.ints([])]);
@@ -270,6 +280,8 @@ export function importLoop(
 ): Value[] {
   const source = graphAttribute(node, "body");
   const [given, condition, ...initial] = inputs;
+  if (given != null) requireSingle(node, given, "int64", "its trip count");
+  if (condition != null) requireSingle(node, condition, "bool", "its condition");
   const isEndless = given?.constant != null && Number(given.constant.data[0]) > 2 ** 31 - 1;
   const names = source.inputs.map(({ name }) => name);
   const values = initial.map((value, i) => value ?? refuse(`carried value ${i} has no first value`));

@@ -8,8 +8,10 @@
  */
 
 import { KilnError, UnsupportedModelError, type UnsupportedNode } from "../diagnostics.js";
+import { type Dim, dimSymbols } from "../ir/dim.js";
 import { constantValue as constantFrom, Graph, Value } from "../ir/graph.js";
 import type { Limits } from "../limits.js";
+import { FoldingBudget } from "../operators/folding-budget.js";
 import { qualifiedName } from "../operators/index.js";
 import { convertAttributes } from "./import-attributes.js";
 import { bodiesOf } from "./import-bodies.js";
@@ -22,6 +24,7 @@ import {
   importLoop,
   importScan,
   type RegionImporter,
+  requireSingle,
 } from "./import-control.js";
 import { type InputSizes, inputTypes } from "./import-inputs.js";
 import { EitherRank, type Known, RegionScope, reported, Scope, Sequence, Unknown } from "./import-scope.js";
@@ -41,6 +44,8 @@ import { constantValue, numeric } from "./tensor.js";
 export interface ImportOptions extends InputSizes {
   readonly limits: Limits;
   readonly states?: StatePairs | undefined;
+  /** What folding may do while the model is imported; all that the limits allow where absent. */
+  readonly folding?: FoldingBudget;
 }
 
 /**
@@ -81,7 +86,8 @@ class Importer {
   ) {
     this.graph = new Graph(model.graph.name || "model");
     this.names = new NameTable(namesOf(model.graph));
-    this.builder = new ImportBuilder(this.graph, this.names, options.limits);
+    const { limits, folding = new FoldingBudget(limits) } = options;
+    this.builder = new ImportBuilder(this.graph, this.names, limits, folding);
   }
 
   run(): Graph {
@@ -118,6 +124,7 @@ class Importer {
   private importInputs(scope: Scope): void {
     const { inputs } = this.model.graph;
     const types = inputTypes(inputs, this.options);
+    this.checkSymbols(types.flatMap((input) => ("reason" in input ? [] : input.type.shape)));
     inputs.forEach(({ name }, i) => {
       const input = types[i]!;
       if ("reason" in input) {
@@ -126,9 +133,17 @@ class Importer {
         return;
       }
       const value = new Value(this.names.claim(name), input.type);
+      this.builder.checkSize(value);
       this.graph.inputs.push(value);
       scope.set(name, value);
     });
+  }
+
+  private checkSymbols(dims: readonly Dim[]): void {
+    const { symbols } = this.options.limits;
+    const { size } = new Set(dims.flatMap((dim) => [...dimSymbols(dim)]));
+    if (size <= symbols) return;
+    throw new KilnError("E_LIMIT", `the inputs have ${size} open dims, more than the limit of ${symbols}`);
   }
 
   importNodes(source: OnnxGraph, scope: Scope): void {
@@ -239,6 +254,7 @@ class Importer {
     if (node.opType === "Loop") return this.adopt(node, importLoop(regions, node, inputs));
     if (node.opType === "Scan") return this.adopt(node, importScan(regions, node, inputs));
     const condition = inputs[0] ?? unsupported("its condition is missing");
+    requireSingle(node, condition, "bool", "its condition");
     const known = condition.constant?.data[0];
     if (known !== undefined) return this.inlineBranch(node, Boolean(known), scope);
     const single =

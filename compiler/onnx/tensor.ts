@@ -163,6 +163,10 @@ function densePositions(
 }
 
 function decodeDims(proto: TensorProto, dims: BigInt64Array, limits: Limits): number[] {
+  if (dims.length > limits.rank) {
+    const what = `tensor "${proto.name ?? ""}" has ${dims.length} dims`;
+    throw new KilnError("E_LIMIT", `${what}, more than the limit of ${limits.rank}`);
+  }
   return Array.from(dims, (dim) => {
     if (dim < 0n) throw contradicts(proto, `it has the dimension ${dim}`);
     if (dim > BigInt(limits.tensorElements)) throw tooLarge(proto, limits);

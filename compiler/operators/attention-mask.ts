@@ -1,5 +1,6 @@
 /** Which keys a query does not see, by their places: those behind it, those too far before it, and padding. */
 
+import { printType } from "../ir/graph.js";
 import { add, i32Constant, op, select, sub } from "../loop/builder.js";
 import type { Expr } from "../loop/ir.js";
 import { injective } from "./injective.js";
@@ -35,9 +36,14 @@ const MaskScores = injective({
   inputs: ["scores", "offsets?", "lengths?"],
   attributes,
   versions: [1],
-  infer: ({ input, fail }) => {
+  infer: ({ input, optional, fail }) => {
     const { dtype, shape } = input(0);
     if (!floats.includes(dtype)) fail(`does not take ${dtype}`, "E_UNSUPPORTED");
+    for (const i of [1, 2]) {
+      const value = optional(i);
+      if (value === null || (value.rank === 1 && /^int(32|64)$/.test(value.dtype))) continue;
+      fail(`offsets and lengths are whole numbers in a row, not ${printType(value.type)}`, "E_SHAPE");
+    }
     return [{ dtype, shape }];
   },
   injective: (context, indices) => {

@@ -56,7 +56,7 @@ class KernelEvaluation<S extends AttributeSchema> {
     const feeds = context.inputs.flatMap((input, i): [string, Uint8Array][] =>
       input === null ? [] : [[`x${i}`, tensorBytes(input)]],
     );
-    return runProgram(program, new Map(feeds)).map(({ bytes, dims }, i) => {
+    return runProgram(program, new Map(feeds), { onLoop: context.onLoop }).map(({ bytes, dims }, i) => {
       const { dtype } = context.outputs[i]!;
       return tensor(dtype, dims, elementsOfBytes(dtype, elementCount(dims), bytes));
     });

@@ -115,6 +115,8 @@ export interface EvaluationContext<S extends AttributeSchema = AttributeSchema> 
   input(i: number): TensorData;
   /** The inferred output types, all static. */
   readonly outputs: readonly { dtype: DType; dims: readonly number[] }[];
+  /** See `EvaluationOptions`: for evaluation that interprets kernels. */
+  readonly onLoop?: ((passes: number) => void) | undefined;
 }
 
 // ---------------------------------------------------------------------------------------------- facets

@@ -158,7 +158,8 @@ function resolveShape(
   const [x, shape] = inputs as [Value, Value];
   const attributes = { allowzero: allowzero as number };
   const count = shape?.shape[0];
-  if (elementsOf(shape ?? null) !== null || shape.rank !== 1 || count === undefined || !isStatic(count)) {
+  const isIndex = shape.dtype === "int64" || shape.dtype === "int32";
+  if (elementsOf(shape) !== null || !isIndex || shape.rank !== 1 || count === undefined || !isStatic(count)) {
     return [b.op("Reshape", [x, shape], attributes)];
   }
   const zero = b.ints([0]);

@@ -1,20 +1,20 @@
 /**
- * Computes nodes whose inputs are all known, and reads known shape arithmetic as constants. Results are counted
- * against the limit on folded bytes before they are made.
+ * Computes nodes whose inputs are all known, and reads known shape arithmetic as constants. What it may
+ * make, and how long that may take, is limited.
  */
 
 import { isStatic } from "../../compiler/ir/dim.js";
-import { byteLength, constantValue, type Node, replaceAllUses, type Value } from "../../compiler/ir/graph.js";
+import { constantValue, type Node, replaceAllUses, type Value } from "../../compiler/ir/graph.js";
 import { type TensorData, tensorOf } from "../../compiler/ir/tensor.js";
 import { evaluateNode } from "../../compiler/operators/evaluate.js";
+import { FoldingBudget } from "../../compiler/operators/folding-budget.js";
 import { findOperator } from "../../compiler/operators/index.js";
 import type { GraphPass } from "./pass.js";
 
 export const foldConstants: GraphPass = {
   name: "fold-constants",
   summary: "compute nodes whose inputs are all known",
-  run: (graph, { limits }) => {
-    let budget = limits.foldedBytes;
+  run: (graph, { limits, folding: budget = new FoldingBudget(limits) }) => {
     const replacements = new Map<Value, Value>();
     const kept: Node[] = [];
     for (const node of graph.nodes) {
@@ -26,7 +26,6 @@ export const foldConstants: GraphPass = {
       }
       node.outputs.forEach((output, i) => {
         const folded = constantValue(output.name, results[i]!);
-        budget -= byteLength(folded.type);
         replacements.set(output, folded);
       });
     }
@@ -35,7 +34,7 @@ export const foldConstants: GraphPass = {
   },
 };
 
-function foldNode(node: Node, budget: number): TensorData[] | null {
+function foldNode(node: Node, budget: FoldingBudget): TensorData[] | null {
   const known = knownElements(node);
   if (known !== null) return [known];
   const operator = findOperator(node.operator);

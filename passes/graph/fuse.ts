@@ -19,6 +19,9 @@ import { findOperator } from "../../compiler/operators/index.js";
 import type { Operator } from "../../compiler/operators/operator.js";
 import type { GraphPass } from "./pass.js";
 
+/** Nodes of a group: its expression is as deep as they are many, and passes walk it recursively. */
+const maximumNodes = 64;
+
 /** Tensors that a group may read from memory: each takes an address register in its loops. */
 const maximumReads = 10;
 
@@ -90,7 +93,8 @@ function joinable(
     return null;
   const groups = new Set((users.get(result) ?? []).map((user) => groupOf.get(user)));
   const [group] = groups;
-  if (group === undefined || groups.size !== 1 || !accepts(group, node, users)) return null;
+  if (group === undefined || groups.size !== 1) return null;
+  if (group.nodes.length >= maximumNodes || !accepts(group, node, users)) return null;
   return readsOf([...group.nodes, node]).size > maximumReads ? null : group;
 }
 

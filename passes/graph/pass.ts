@@ -2,11 +2,14 @@
 
 import type { Graph } from "../../compiler/ir/graph.js";
 import type { Limits } from "../../compiler/limits.js";
+import type { FoldingBudget } from "../../compiler/operators/folding-budget.js";
 
 export interface PassContext {
   readonly limits: Limits;
   /** No rewrite that changes rounding noticeably. */
   readonly strict: boolean;
+  /** What folding may still do in this compilation; all that the limits allow where absent. */
+  readonly folding?: FoldingBudget;
 }
 
 export interface GraphPass {

@@ -115,7 +115,7 @@ export async function evaluate(node: NodeCase): Promise<TensorData[]> {
 export function evaluateGraph(graph: Graph): TensorData[] {
   verifyGraph(graph, { operators: findOperator });
   for (const node of graph.nodes) {
-    const results = evaluateNode(findOperator(node.operator)!, node, Number.POSITIVE_INFINITY);
+    const results = evaluateNode(findOperator(node.operator)!, node);
     if (results === null) throw new Error(`${node.operator} cannot be evaluated`);
     for (const [i, result] of results.entries()) {
       if (node.outputs[i] !== undefined) node.outputs[i].constant = result;
