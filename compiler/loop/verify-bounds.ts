@@ -24,10 +24,16 @@ interface Linear {
 export type Range = Atom;
 
 /**
- * Whether a statement is executed whenever its kernel is: `sometimes` below a condition or in a loop that may be
- * empty, `never` where the condition is known to fail.
+ * Whether a statement is executed whenever its kernel is: `sometimes` below a condition, `open` in a loop that may be
+ * empty (where sizes are open, perhaps in every run), `never` where the condition is known to fail.
  */
-export type Reached = "always" | "sometimes" | "never";
+export type Reached = "always" | "sometimes" | "open" | "never";
+
+const reaches: readonly Reached[] = ["always", "sometimes", "open", "never"];
+
+/** How a statement is reached within one that is reached itself only so. */
+export const reachedWithin = (outer: Reached, inner: Reached): Reached =>
+  reaches[Math.max(reaches.indexOf(outer), reaches.indexOf(inner))]!;
 
 const INT_MIN = -(2 ** 31);
 const INT_MAX = 2 ** 31 - 1;
@@ -71,7 +77,7 @@ export class IndexRanges {
     this.variables.set(variable, atomForm({ low: first.low, high, exact: known }));
     if (known) return "always";
     const length = this.difference(end, start);
-    return length !== undefined && length.low > 0 ? "always" : "sometimes";
+    return length !== undefined && length.low > 0 ? "always" : "open";
   }
 
   /** The value of a condition that is the same at every point of the loops around it, or undefined. */
@@ -90,14 +96,14 @@ export class IndexRanges {
     lanes: number,
     reached: Reached,
   ): string | undefined {
-    // Where sizes are open, a loop may be there that the sizes of no run ever enter.
-    if (buffer.elements === null || pointer !== undefined || reached !== "always") return undefined;
+    if (buffer.elements === null || pointer !== undefined) return undefined;
+    if (reached === "open" || reached === "never") return undefined;
     const { low, high, exact } = this.range(index);
     const first = low + offset;
     const last = high + offset + lanes - 1;
     const allOutside = high + offset < 0 || first + lanes - 1 >= buffer.elements;
     const someOutside = first < 0 || last >= buffer.elements;
-    if (!allOutside && !(someOutside && exact)) return undefined;
+    if (!allOutside && !(someOutside && exact && reached === "always")) return undefined;
     return `elements ${first} to ${last} of ${buffer.name}, which has ${buffer.elements}`;
   }
 

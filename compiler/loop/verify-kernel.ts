@@ -19,7 +19,7 @@ import {
 } from "./ir.js";
 import { printHead } from "./print.js";
 import { operandsOf } from "./rewrite.js";
-import { IndexRanges, type Reached } from "./verify-bounds.js";
+import { IndexRanges, type Reached, reachedWithin } from "./verify-bounds.js";
 import { isRegisterType, isScalar, isValueOf, opProblem } from "./verify-types.js";
 
 /** The invariants of a kernel; `verify.ts` goes on with those of a program. */
@@ -81,7 +81,7 @@ class KernelVerifier {
 
   private checkBlock(statements: readonly Statement[], reached: Reached): void {
     const outer = this.reached;
-    this.reached = outer === "always" || reached === "never" ? reached : outer;
+    this.reached = reachedWithin(outer, reached);
     const visible: Variable[] = [];
     for (const statement of statements) {
       this.statement = statement;

@@ -103,12 +103,18 @@ export function sameStrides(
   );
 }
 
-function onlyPointwise(root: Value, external: ReadonlyMap<Value, Placement>): boolean {
-  if (external.has(root)) return true;
+/** @param seen values looked at already: each may be used many times */
+function onlyPointwise(
+  root: Value,
+  external: ReadonlyMap<Value, Placement>,
+  seen = new Set<Value>(),
+): boolean {
+  if (external.has(root) || seen.has(root)) return true;
+  seen.add(root);
   const node = root.producer;
   if (node === null) return true;
   if (operatorOf(node).pointwise === undefined) return false;
-  return node.inputs.every((input) => input === null || onlyPointwise(input, external));
+  return node.inputs.every((input) => input === null || onlyPointwise(input, external, seen));
 }
 
 /** Argument numbers of (destination, operand) for operands that are read through one argument only. */

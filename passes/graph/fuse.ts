@@ -124,9 +124,15 @@ function accepts(group: Group, node: Node, users: ReadonlyMap<Value, Node[]>): b
 
 /** True where the value reaches the group's anchor from above, directly or through other members. */
 function feeds(value: Value, group: Group, users: ReadonlyMap<Value, Node[]>): boolean {
-  return (users.get(value) ?? []).some(
-    (user) => user === group.anchor || (group.nodes.includes(user) && feeds(user.outputs[0]!, group, users)),
-  );
+  const seen = new Set([value]);
+  // Values are added while the set is walked.
+  for (const reached of seen) {
+    for (const user of users.get(reached) ?? []) {
+      if (user === group.anchor) return true;
+      if (group.nodes.includes(user)) seen.add(user.outputs[0]!);
+    }
+  }
+  return false;
 }
 
 /** What the nodes read from memory: values of others that are not single numbers. */
