@@ -1,10 +1,11 @@
 /** Types of a model's inputs: declared dims bound to the sizes that the user gives. */
 
 import { KilnError } from "../diagnostics.js";
-import { type Dim, symbolDim } from "../ir/dim.js";
+import { type Dim, dimSymbols, symbolDim } from "../ir/dim.js";
 import type { DimBounds } from "../ir/dim-bounds.js";
 import { dtypeFromOnnx } from "../ir/dtype.js";
 import type { TensorType } from "../ir/graph.js";
+import type { Limits } from "../limits.js";
 import type { OnnxDim, OnnxValueInfo } from "./model.js";
 import { dataTypeName } from "./schema.js";
 
@@ -53,6 +54,14 @@ export function inputTypes(inputs: readonly OnnxValueInfo[], sizes: InputSizes):
     }
     return { type: { dtype, shape } };
   });
+}
+
+/** @throws KilnError E_LIMIT where too many dims are left open */
+export function checkSymbols(types: readonly InputType[], { symbols }: Limits): void {
+  const dims = types.flatMap((input) => ("reason" in input ? [] : input.type.shape));
+  const { size } = new Set(dims.flatMap((dim) => [...dimSymbols(dim)]));
+  if (size <= symbols) return;
+  throw new KilnError("E_LIMIT", `the inputs have ${size} open dims, more than the limit of ${symbols}`);
 }
 
 const kindReason = (kind: string): string => `${/^o/.test(kind) ? "an" : "a"} ${kind} is not supported`;

@@ -8,7 +8,6 @@
  */
 
 import { KilnError, UnsupportedModelError, type UnsupportedNode } from "../diagnostics.js";
-import { type Dim, dimSymbols } from "../ir/dim.js";
 import { constantValue as constantFrom, Graph, Value } from "../ir/graph.js";
 import type { Limits } from "../limits.js";
 import { FoldingBudget } from "../operators/folding-budget.js";
@@ -26,7 +25,7 @@ import {
   type RegionImporter,
   requireSingle,
 } from "./import-control.js";
-import { type InputSizes, inputTypes } from "./import-inputs.js";
+import { checkSymbols, type InputSizes, inputTypes } from "./import-inputs.js";
 import { EitherRank, type Known, RegionScope, reported, Scope, Sequence, Unknown } from "./import-scope.js";
 import { importSequence, isSequenceOperator, nonTensorReason } from "./import-sequences.js";
 import { makeStates, type StatePairs } from "./import-states.js";
@@ -124,7 +123,7 @@ class Importer {
   private importInputs(scope: Scope): void {
     const { inputs } = this.model.graph;
     const types = inputTypes(inputs, this.options);
-    this.checkSymbols(types.flatMap((input) => ("reason" in input ? [] : input.type.shape)));
+    checkSymbols(types, this.options.limits);
     inputs.forEach(({ name }, i) => {
       const input = types[i]!;
       if ("reason" in input) {
@@ -137,13 +136,6 @@ class Importer {
       this.graph.inputs.push(value);
       scope.set(name, value);
     });
-  }
-
-  private checkSymbols(dims: readonly Dim[]): void {
-    const { symbols } = this.options.limits;
-    const { size } = new Set(dims.flatMap((dim) => [...dimSymbols(dim)]));
-    if (size <= symbols) return;
-    throw new KilnError("E_LIMIT", `the inputs have ${size} open dims, more than the limit of ${symbols}`);
   }
 
   importNodes(source: OnnxGraph, scope: Scope): void {
