@@ -241,7 +241,10 @@ class BlockTile {
   /** The numbers that a block has for the columns. */
   private numbers(name: string, buffer: Buffer, block: Expr): Expr[] {
     const first = add(this.place.numbers, mul(block, this.place.packed));
-    return this.forVectors((v) => this.s.let(name, this.s.load(buffer, add(first, v * lanes), lanes)));
+    return this.forVectors((v) => {
+      const loaded = this.s.load(buffer, add(first, v * lanes), lanes);
+      return this.s.let(name, loaded.type.scalar === "i32" ? op("i32_to_f32_s", loaded) : loaded);
+    });
   }
 
   private forVectors<T>(make: (vector: number) => T): T[] {

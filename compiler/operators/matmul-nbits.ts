@@ -21,7 +21,7 @@ import type { Placement } from "../lowering/scope.js";
 import type { GraphBuilder } from "./builder.js";
 import { evaluateByKernels } from "./evaluate-kernels.js";
 import { joinRows } from "./matmul.js";
-import { decodeElements } from "./numbers.js";
+import { decodeElements, encodeElements } from "./numbers.js";
 import {
   attribute,
   defineExpansion,
@@ -39,6 +39,9 @@ const blockAttributes = {
 } as const;
 
 type BlockView = NodeView<typeof blockAttributes>;
+
+/** Scales stay in the type that the model has them in, as they are many. */
+const types: readonly DType[] = ["float32", "float16", "bfloat16"];
 
 const matrixOf = ({ attributes }: Pick<BlockView, "attributes">): BlockMatrix => ({
   depth: attributes.K,
@@ -67,11 +70,13 @@ function infer(context: BlockView): TensorType[] {
   const integers = context.input(1);
   if (integers.dtype !== "uint8") fail(`does not take weights of ${integers.dtype}`, "E_UNSUPPORTED");
   requireShape(context, integers, "weights", [m.columns, blocksOf(m), (m.block * m.bits) / 8]);
-  requireShape(context, context.input(2), "scales", [m.columns, blocksOf(m)]);
+  const scales = context.input(2);
+  if (!types.includes(scales.dtype)) fail(`does not take scales of ${scales.dtype}`, "E_UNSUPPORTED");
+  requireShape(context, scales, "scales", [m.columns, blocksOf(m)]);
   const zeros = context.optional(3);
   if (zeros !== null) {
     const packed = zeros.dtype === "uint8";
-    if (!packed && zeros.dtype !== "float32")
+    if (!packed && !types.includes(zeros.dtype))
       fail(`does not take zero points of ${zeros.dtype}`, "E_UNSUPPORTED");
     requireShape(context, zeros, "zero points", [m.columns, packed ? zeroBytes(m) : blocksOf(m)]);
   }
@@ -169,14 +174,19 @@ function packedOperands(
   const isMiddle = taken === null || taken.every((zero) => zero === 0);
   return [
     context.packed(integers, key, () => packIntegers(m, integers)),
-    context.packed(scales, `${key}.scales`, () =>
-      packBlockNumbers(m, (column, block) => factors[column * blocksOf(m) + block]!),
-    ),
+    context.packed(scales, `${key}.scales`, () => {
+      const packed = packBlockNumbers(m, (column, block) => factors[column * blocksOf(m) + block]!);
+      return encodeElements(scales.dtype, packed.dims, packed.data as Float32Array);
+    }),
     isMiddle
       ? null
-      : context.packed(zeros!, `${key}.zeros`, () =>
-          packBlockNumbers(m, (column, block) => taken[column * blocksOf(m) + block]!),
-        ),
+      : context.packed(zeros!, `${key}.zeros`, () => {
+          const packed = packBlockNumbers(m, (column, block) => taken[column * blocksOf(m) + block]!);
+          // Whole numbers, less the middle of their range, are bytes with a sign.
+          return zeros!.dtype === "uint8"
+            ? encodeElements("int8", packed.dims, packed.data as Float32Array)
+            : packed;
+        }),
   ];
 }
 
@@ -258,8 +268,6 @@ function checkGroups(
 const asTable = (b: GraphBuilder, value: Value, columns: number): Value =>
   value.rank === 1 ? b.op("Reshape", [value, b.ints([columns, -1])]) : value;
 
-const types: readonly DType[] = ["float32", "float16", "bfloat16"];
-
 const MatMulNBits = defineExpansion({
   name: "MatMulNBits",
   domain: "com.microsoft",
@@ -274,7 +282,7 @@ const MatMulNBits = defineExpansion({
     if (groups != null) checkGroups(groups, attributes, view);
     const numbers = (value: Value): Value => {
       if (value.dtype !== x!.dtype) view.fail(`combines ${x!.dtype} and ${value.dtype}`);
-      return b.cast(asTable(b, value, attributes.N), "float32");
+      return asTable(b, value, attributes.N);
     };
     const points =
       zeros == null ? null : zeros.dtype === "uint8" ? asTable(b, zeros, attributes.N) : numbers(zeros);
