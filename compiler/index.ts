@@ -61,6 +61,7 @@ export async function compile(model: Uint8Array, options: CompileOptions = {}): 
     },
     embed: metadata.weights.embedded ? plan.constants : [],
   });
+  checkModule(emitted.wasm, features);
   const loader = generateLoader(metadata, `${metadata.name}.wasm`);
   return {
     wasm: emitted.wasm,
@@ -82,6 +83,12 @@ function checkFeatures(options: CompileOptions): Features {
     throw new KilnError("E_INPUT", "strict rules out relaxed SIMD, whose rounding depends on the machine");
   }
   return features;
+}
+
+/** Binaryen has validated the code; the engine is asked about the whole, where it is sure to know all features. */
+function checkModule(wasm: Uint8Array, { relaxedSimd }: Features): void {
+  const isValid = relaxedSimd || WebAssembly.validate(wasm as BufferSource);
+  if (!isValid) throw new KilnError("E_INTERNAL", "the module is not valid");
 }
 
 function checkMemory(plan: MemoryPlan, options: CompileOptions): void {

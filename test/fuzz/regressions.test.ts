@@ -1,0 +1,117 @@
+/** What `npm run fuzz` once found, each as the smallest model that showed it: now an error that names the node. */
+
+import { expect, test } from "vitest";
+import { compile, type KilnError } from "../../compiler/index.js";
+import type { DType } from "../../compiler/ir/dtype.js";
+import { tensorOf } from "../../compiler/ir/tensor.js";
+import { buildModel, type ModelSpec, type NodeSpec, type ValueSpec } from "../onnx/build-model.js";
+
+/** A model of one node, whose first output is the model's. */
+const single = (
+  inputs: Record<string, ValueSpec>,
+  node: Omit<NodeSpec, "inputs"> & { inputs?: string[] },
+  opset = 21,
+): ModelSpec => ({
+  opset,
+  inputs,
+  outputs: { y: ["float32"] },
+  nodes: [{ inputs: Object.keys(inputs), outputs: ["y"], ...node }],
+});
+
+const branch = (name: string) => ({
+  nodes: [{ op: "Neg", inputs: ["x"], outputs: [name] }],
+  outputs: { [name]: ["float32", [4]] as ValueSpec },
+});
+
+const loop = (condition: DType, trips: DType): ModelSpec =>
+  single(
+    { n: [trips, []], c: ["bool", []], x: ["float32", [4]] },
+    {
+      op: "Loop",
+      attributes: {
+        body: {
+          inputs: { i: ["int64", []], keep: ["bool", []], s: ["float32", [4]] },
+          outputs: { more: [condition, []], next: ["float32", [4]] },
+          nodes: [
+            {
+              op: "Cast",
+              inputs: ["keep"],
+              outputs: ["more"],
+              attributes: { to: condition === "bool" ? 9 : 1 },
+            },
+            { op: "Neg", inputs: ["s"], outputs: ["next"] },
+          ],
+        },
+      },
+    },
+  );
+
+const cases: readonly (readonly [title: string, model: ModelSpec, message: RegExp])[] = [
+  [
+    "CumSum of a scalar, whose axis only the run would know",
+    single({ x: ["float32", []], axis: ["int32", []] }, { op: "CumSum" }),
+    /a scalar has no axis/,
+  ],
+  [
+    "Split by one size into two parts",
+    single({ x: ["float32", [2, 6]], s: ["int64", []] }, { op: "Split", outputs: ["y", "z"] }),
+    /1 sizes are given for 2 parts/,
+  ],
+  [
+    "ReduceSum over axes that are uint64",
+    single({ x: ["float32", [2, 6]], a: ["uint64", [1]] }, { op: "ReduceSum" }),
+    /holds uint64, not int64 or int32/,
+  ],
+  [
+    "Slice by int16",
+    single({ x: ["float32", [6]], s: ["int16", [1]], e: ["int16", [1]] }, { op: "Slice" }),
+    /holds int16, not int64 or int32/,
+  ],
+  [
+    "NonMaxSuppression with a threshold of another type",
+    single(
+      { b: ["float32", [1, 6, 4]], s: ["float32", [1, 1, 6]], n: ["int64", [1]], t: ["int32", [1]] },
+      { op: "NonMaxSuppression" },
+    ),
+    /iou_threshold is i32\[1\], not one float32/,
+  ],
+  [
+    "If whose condition is a float of four bits",
+    single(
+      { c: ["float4e2m1", []], x: ["float32", [4]] },
+      {
+        op: "If",
+        inputs: ["c"],
+        attributes: { then_branch: branch("t"), else_branch: branch("e") },
+      },
+    ),
+    /its condition is .*, not one bool/,
+  ],
+  ["Loop whose body has a float for a condition", loop("float32", "int64"), /condition of its body is f32/],
+  ["Loop over a float number of passes", loop("bool", "float32"), /trip count is f32\[\], not one int64/],
+  [
+    "Reshape to floats",
+    single({ x: ["float32", [2]], s: ["float32", [2]] }, { op: "Reshape" }),
+    /holds float32, not int64 or int32/,
+  ],
+];
+
+test.each(cases)("%s", async (_, model, message) => {
+  const error = await compile(buildModel(model), { verify: true }).then(
+    () => null,
+    (thrown: KilnError) => thrown,
+  );
+  expect(["E_MODEL", "E_SHAPE"]).toContain(error?.code);
+  expect(error?.message).toMatch(message);
+});
+
+test("loops of open sizes may be dead: a vector loop over rows of two", async () => {
+  const model: ModelSpec = {
+    inputs: { x: ["float32", [2]], s: ["int64", [2]] },
+    outputs: { y: ["float32"] },
+    initializers: { axes: tensorOf("int64", [1], [0]) },
+    nodes: [{ op: "Reshape", inputs: ["x", "s"], outputs: ["y"] }],
+  };
+  const { wasm } = await compile(buildModel(model), { verify: true });
+  expect(WebAssembly.validate(wasm as BufferSource)).toBe(true);
+});
