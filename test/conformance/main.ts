@@ -3,25 +3,14 @@
 import { writeFileSync } from "node:fs";
 import { Command } from "commander";
 import { casesOf } from "./cases.js";
-import { type Outcome, runCase } from "./run.js";
-import { unsupported } from "./unsupported.js";
+import { judge, type Verdict } from "./judge.js";
+import { runCase } from "./run.js";
 
 interface Options {
   json?: string;
   dynamic?: boolean;
   filter?: string;
   verbose?: boolean;
-}
-
-type Verdict = Outcome & { readonly verdict: "passed" | "failed" | "skipped" };
-
-/** A case that is listed must be refused: neither a pass nor a wrong result keeps the list true. */
-function judge(outcome: Outcome): Verdict {
-  const listed = unsupported.get(outcome.name);
-  if (listed === undefined) return { ...outcome, verdict: outcome.status === "passed" ? "passed" : "failed" };
-  if (outcome.status === "refused") return { ...outcome, verdict: "skipped", reason: listed };
-  const reason = outcome.status === "passed" ? "passes, but is listed as unsupported" : outcome.reason;
-  return { name: outcome.name, status: outcome.status, verdict: "failed", reason: reason ?? "" };
 }
 
 async function run(directory: string, options: Options): Promise<void> {

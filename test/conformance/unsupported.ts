@@ -8,6 +8,7 @@ const strings = [
   "ai_onnx_ml_label_encoder_string_int_no_default",
   "ai_onnx_ml_label_encoder_tensor_mapping",
   "ai_onnx_ml_label_encoder_tensor_value_only_mapping",
+  "equal_string",
   "regex_full_match_basic",
   "regex_full_match_email_domain",
   "regex_full_match_empty",
@@ -30,6 +31,32 @@ const strings = [
   "strnormalizer_nostopwords_nochangecase",
 ];
 
+/** Sequences and optionals are compiled away where their length is known; what enters or leaves a model is a tensor. */
+const sequences = [
+  "identity_sequence",
+  "loop13_seq",
+  "optional_get_element_sequence",
+  "sequence_insert_at_front",
+  "sequence_map_add_2_sequences",
+  "sequence_map_add_2_sequences_expanded",
+  "sequence_map_extract_shapes",
+  "sequence_map_extract_shapes_expanded",
+  "sequence_map_identity_1_sequence_1_tensor",
+  "sequence_map_identity_1_sequence_1_tensor_expanded",
+  "sequence_map_identity_1_sequence_expanded",
+  "sequence_map_identity_2_sequences",
+  "split_to_sequence_1",
+  "split_to_sequence_nokeepdims",
+];
+
+const optionals = [
+  "identity_opt",
+  "if_opt",
+  "optional_get_element_optional_tensor",
+  "optional_has_element_empty_optional_input",
+  "optional_has_element_optional_input",
+];
+
 const imageFiles = [
   "bmp_rgb",
   "jpeg2k_rgb",
@@ -47,6 +74,8 @@ const because = (reason: string, names: readonly string[]): [string, string][] =
 
 export const unsupported: ReadonlyMap<string, string> = new Map([
   ...because("strings are not supported", strings),
+  ...because("sequences are not supported as inputs and outputs", sequences),
+  ...because("optionals are not supported as inputs and outputs", optionals),
   ...because(
     "image files are not decoded",
     imageFiles.map((kind) => `image_decoder_decode_${kind}`),
