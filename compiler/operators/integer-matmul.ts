@@ -3,7 +3,7 @@
 import { type Dim, isStatic, printDim } from "../ir/dim.js";
 import type { TensorType, Value } from "../ir/graph.js";
 import { integerMatmul } from "../kernels/matmul-integer.js";
-import { i32Constant, type Operand, op } from "../loop/builder.js";
+import { i32Constant, minIndex, type Operand, op, sub } from "../loop/builder.js";
 import type { Expr } from "../loop/ir.js";
 import type { LoweringContext } from "../lowering/context.js";
 import type { KernelScope } from "../lowering/scope.js";
@@ -46,14 +46,17 @@ function infer(context: NodeView): TensorType[] {
   context.requireEqual(a.shape.at(-1)!, b.shape.at(-2)!, `${left} x ${right}: inner dims differ`);
   [a, b].forEach((value, i) => {
     const zero = context.optional(i + 2);
-    const fits =
-      zero === null || String(broadcastShapes([value.shape, zero.shape], context)) === String(value.shape);
-    if (!fits) context.fail(`zero point of [${zero.shape}] for [${value.shape}]`, "E_SHAPE");
+    if (zero === null) return;
+    const reason = `zero point of [${zero.shape.map(printDim)}] for [${value.shape.map(printDim)}]`;
+    if (zero.rank > value.rank) context.fail(reason, "E_SHAPE");
+    broadcastShapes([value.shape, zero.shape], context).forEach((dim, axis) => {
+      context.requireEqual(dim, value.shape[axis]!, reason);
+    });
   });
   return [{ dtype: "int32", shape: [...batchOf(context), a.shape.at(-2)!, b.shape.at(-1)!] }];
 }
 
-/** The i-th input's element at indices of a shape that it broadcasts to. */
+/** The i-th input's element at indices of a shape that it broadcasts to: an open dim may turn out to be 1. */
 export function broadcastElement(
   s: KernelScope,
   context: LoweringContext,
@@ -62,7 +65,12 @@ export function broadcastElement(
 ): Expr {
   const { shape } = context.input(i);
   const lead = indices.length - shape.length;
-  const places = shape.map((dim, axis) => (dim === 1 ? i32Constant(0) : indices[axis + lead]!));
+  const places = shape.map((dim, axis) => {
+    const index = indices[axis + lead]!;
+    if (isStatic(dim)) return dim === 1 ? i32Constant(0) : index;
+    const isOfMatrix = i < 2 && axis >= shape.length - 2;
+    return isOfMatrix ? index : minIndex(index, sub(s.dim(dim), 1));
+  });
   return s.view("x", context.placement(i), "read").load(places);
 }
 

@@ -30,11 +30,11 @@ function sizesOf(context: BoxView): [Dim, Dim, Dim] {
   }
   const [batches, count, four] = boxes.shape;
   const [sameBatches, classes, sameCount] = scores.shape;
-  const differs = (a: Dim | undefined, b: Dim | undefined) => isStatic(a!) && isStatic(b!) && a !== b;
-  const fits = boxes.rank === 3 && scores.rank === 3 && four === 4;
-  if (!fits || differs(batches, sameBatches) || differs(count, sameCount)) {
-    context.fail("takes boxes [batches, boxes, 4] and scores [batches, classes, boxes]", "E_SHAPE");
-  }
+  const reason = "takes boxes [batches, boxes, 4] and scores [batches, classes, boxes]";
+  if (boxes.rank !== 3 || scores.rank !== 3) context.fail(reason, "E_SHAPE");
+  context.requireEqual(four!, 4, reason);
+  context.requireEqual(batches!, sameBatches!, reason);
+  context.requireEqual(count!, sameCount!, reason);
   return [batches!, classes!, count!];
 }
 

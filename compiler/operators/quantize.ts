@@ -68,12 +68,21 @@ const isZero = ({ constant }: Value): boolean =>
   constant !== null &&
   Array.from(constant.data as ArrayLike<number | bigint>).every((stored) => stored === 0);
 
-function sameShape(scale: Value, zero: Value | null, view: Fail): void {
-  if (zero === null) return;
+/** Both in the same shape. Where one has no dims, an open dim of the other must turn out to be 1. */
+function sameShape(
+  b: GraphBuilder,
+  [scale, zero]: readonly [Value, Value | null],
+  view: Fail,
+): [Value, Value | null] {
+  if (zero === null) return [scale, zero];
+  const mayBeOne = ({ shape }: Value) => !differ(shape[0] ?? 1, 1);
+  if (scale.rank + zero.rank === 1 && mayBeOne(scale) && mayBeOne(zero))
+    return [scalarOf(b, scale), scalarOf(b, zero)];
   const isOne = ({ shape }: Value) => shape.every((dim) => dim === 1);
   const fits = zero.rank === scale.rank && !zero.shape.some((dim, i) => differ(dim, scale.shape[i]!));
   if (!fits && !(isOne(zero) && isOne(scale)))
     view.fail(`zero point of [${zero.shape}] beside a scale of [${scale.shape}]`, "E_SHAPE");
+  return [scale, zero];
 }
 
 const quantizeAttributes = {
@@ -117,9 +126,9 @@ function resultType(zero: Value | null, { attributes, fail }: QuantizeView): DTy
 }
 
 function quantizeLinear(b: GraphBuilder, inputs: readonly (Value | null)[], view: QuantizeView): Value[] {
-  const [x, scale, zero = null] = inputs as [Value, Value, Value | null];
+  const [x, givenScale, givenZero = null] = inputs as [Value, Value, Value | null];
   const { axis, block_size: block, saturate } = view.attributes;
-  sameShape(scale, zero, view);
+  const [scale, zero] = sameShape(b, [givenScale, givenZero], view);
   const to = resultType(zero, view);
   const at = (parameter: Value) => aligned(b, parameter, x, { axis, block }, view);
   return [
@@ -161,9 +170,9 @@ function dequantizeLinear(
   inputs: readonly (Value | null)[],
   view: Fail & { attributes: AttributesOf<typeof dequantizeAttributes> },
 ): Value[] {
-  const [x, scale, zero = null] = inputs as [Value, Value, Value | null];
+  const [x, givenScale, givenZero = null] = inputs as [Value, Value, Value | null];
   const { axis, block_size: block, output_dtype } = view.attributes;
-  sameShape(scale, zero, view);
+  const [scale, zero] = sameShape(b, [givenScale, givenZero], view);
   if (zero !== null && zero.dtype !== x.dtype) view.fail(`has ${x.dtype} and a zero point of ${zero.dtype}`);
   const to = output_dtype === 0 ? scale.dtype : typeOf(output_dtype, view);
   const at = (parameter: Value) => aligned(b, parameter, x, { axis, block }, view);
