@@ -10,6 +10,7 @@ import {
   type ImportedNode,
   type Operator,
 } from "./operator.js";
+import { floats } from "./pointwise.js";
 import { shapePart } from "./shape-arithmetic.js";
 
 const domain = "com.microsoft";
@@ -27,6 +28,7 @@ const contrib = <const S extends AttributeSchema>({ compute, ...rest }: Contrib<
   defineExpansion<S>({
     ...rest,
     domain,
+    types: floats,
     versions: [{ since: 1 }],
     expand: (b, inputs, view) => [compute(b, inputs, view)],
   });
@@ -135,6 +137,7 @@ const BiasDropout = defineExpansion({
   domain,
   summary: "Dropout of a tensor and a bias, and a tensor that is added behind it.",
   inputs: ["data", "bias", "residual?", "ratio?", "training_mode?"],
+  types: floats,
   attributes: { seed: attribute.optional("int") },
   versions: [{ since: 1 }],
   expand: (b, [x, bias, residual, ratio, training], { attributes: { seed }, outputCount }) => {

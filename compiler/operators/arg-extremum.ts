@@ -74,14 +74,14 @@ function argExtremum(name: string, word: "max" | "min", summary: string): Operat
     name,
     summary,
     inputs: ["data"],
+    types: numeric,
     attributes,
     versions: [
       ...[1, 11].map((since) => ({ since, attributes: oldAttributes })),
       ...[12, 13].map((since) => ({ since })),
     ],
     infer: (context) => {
-      const { dtype, shape } = context.input(0);
-      if (!numeric.includes(dtype)) context.fail(`does not take ${dtype}`, "E_UNSUPPORTED");
+      const { shape } = context.input(0);
       const reduced = reducedDims(context);
       const result = reducedShape(shape, reduced, context.attributes.keepdims !== 0, 1);
       const isNothing = shape[reduced.indexOf(1)] === 0 && !result.includes(0);
@@ -106,6 +106,7 @@ const Hardmax = defineExpansion({
   name: "Hardmax",
   summary: "1 at the first of the largest elements along an axis, 0 elsewhere.",
   inputs: ["input"],
+  types: floats,
   attributes: { axis: attribute.int(-1) },
   versions: [
     ...[1, 11].map((since) => ({
@@ -116,8 +117,7 @@ const Hardmax = defineExpansion({
     { since: 13 },
   ],
   expand: (b, [x], view) => {
-    const { dtype, rank } = x!;
-    if (!floats.includes(dtype)) view.fail(`does not take ${dtype}`, "E_UNSUPPORTED");
+    const { rank } = x!;
     const axis = normaliseAxes([view.attributes.axis], rank, view)[0]!;
     const places = b.op("ArgMax", [x!], { axis, keepdims: 0 });
     const depth = b.op("Shape", [x!], { start: axis, end: axis + 1 });

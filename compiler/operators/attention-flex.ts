@@ -44,7 +44,6 @@ function expandFlexAttention(b: GraphBuilder, inputs: readonly (Value | null)[],
   const [query, key, value] = inputs as [Value, Value, Value];
   const { dtype } = query;
   for (const x of [query, key, value]) {
-    if (!floats.includes(x.dtype)) view.fail(`does not take ${x.dtype}`, "E_UNSUPPORTED");
     if (x.dtype !== dtype) view.fail(`combines ${dtype} and ${x.dtype}`);
     if (x.rank !== 4) view.fail(`takes tensors of 4 dims, not of ${x.rank}`, "E_SHAPE");
   }
@@ -62,6 +61,7 @@ const FlexAttention = defineExpansion({
   domain: "ai.onnx.preview",
   summary: "Scaled dot-product attention with graphs that change its scores and its probabilities.",
   inputs: ["Q", "K", "V"],
+  types: floats,
   attributes,
   graphs: ["score_mod", "prob_mod"],
   versions: [{ since: 1 }],

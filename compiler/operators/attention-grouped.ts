@@ -172,8 +172,6 @@ function expand(b: GraphBuilder, values: readonly (Value | null)[], view: View):
   const { attributes: a, outputCount } = view;
   refuseUnsupported(given, view);
   const { dtype } = given.query;
-  if (!["float32", "float16", "bfloat16"].includes(dtype))
-    view.fail(`does not take ${dtype}`, "E_UNSUPPORTED");
   const [plainQuery, plainKey, newValue] = headsOf(b, given, view);
   const norm = (x: Value, weight: Value | null | undefined): Value =>
     weight == null ? x : b.op("SimplifiedLayerNormalization", [x, weight], { epsilon: a.qk_norm_epsilon });
@@ -219,6 +217,7 @@ const GroupQueryAttention = defineExpansion({
   domain: "com.microsoft",
   summary: "Causal attention with heads that share keys, rotary embeddings, and a cache of keys and values.",
   inputs: [...inputs],
+  types: ["float32", "float16", "bfloat16"],
   attributes,
   versions: [{ since: 1 }],
   expand,

@@ -34,11 +34,11 @@ const MaskScores = injective({
     "Scores [batch, heads, queries, keys], with a value in place of those of keys that queries do not see. " +
     "The i-th query stands at i + offset among the keys, of which there are as many as `lengths` says.",
   inputs: ["scores", "offsets?", "lengths?"],
+  types: floats,
   attributes,
   versions: [1],
   infer: ({ input, optional, fail }) => {
     const { dtype, shape } = input(0);
-    if (!floats.includes(dtype)) fail(`does not take ${dtype}`, "E_UNSUPPORTED");
     for (const i of [1, 2]) {
       const value = optional(i);
       if (value === null || (value.rank === 1 && /^int(32|64)$/.test(value.dtype))) continue;

@@ -7,6 +7,7 @@ import { paddingBias } from "./attention-padding.js";
 import { attend, checkBias, checkFloat, type Heads, joined } from "./attention-weighing.js";
 import type { GraphBuilder } from "./builder.js";
 import { attribute, defineExpansion, type ImportedNode, type Operator } from "./operator.js";
+import { floats } from "./pointwise.js";
 import { shapePart } from "./shape-arithmetic.js";
 
 type Fail = Pick<ImportedNode, "fail">;
@@ -99,6 +100,7 @@ const MultiHeadAttention = defineExpansion({
     ...["query", "key?", "value?", "bias?", "key_padding_mask?", "attention_bias?"],
     ...["past_key?", "past_value?", "past_sequence_length?", "cache_indirection?"],
   ],
+  types: floats,
   attributes: multiHeadAttributes,
   versions: [{ since: 1 }],
   expand: (b, inputs, view) => {

@@ -7,6 +7,7 @@ import { paddingBias } from "./attention-padding.js";
 import { attend, checkBias, checkFloat, type Heads, joined } from "./attention-weighing.js";
 import type { GraphBuilder } from "./builder.js";
 import { attribute, defineExpansion, type ImportedNode, type Operator } from "./operator.js";
+import { floats } from "./pointwise.js";
 import { shapePart } from "./shape-arithmetic.js";
 
 const weighingAttributes = {
@@ -101,6 +102,7 @@ const Attention = defineExpansion({
   inputs: [
     ...["input", "weights", "bias?", "mask_index?", "past?", "attention_bias?", "past_sequence_length?"],
   ],
+  types: floats,
   attributes: {
     ...weighingAttributes,
     qkv_hidden_sizes: attribute.optional("ints"),
@@ -128,6 +130,7 @@ const QAttention = defineExpansion({
     ...["input", "weight", "bias", "input_scale", "weight_scale", "mask_index?"],
     ...["input_zero_point?", "weight_zero_point?", "past?"],
   ],
+  types: ["int8", "uint8"],
   attributes: weighingAttributes,
   versions: [{ since: 1 }],
   expand: (b, inputs, view) => {

@@ -138,6 +138,7 @@ const Attention = defineExpansion({
   name: "Attention",
   summary: "Scaled dot-product attention with masks, a cache of keys and values, and heads that share keys.",
   inputs: ["Q", "K", "V", "attn_mask?", "past_key?", "past_value?", "nonpad_kv_seqlen?"],
+  types: floats,
   attributes,
   versions: [23, 24].map((since) => ({ since })),
   expand: expandAttention,

@@ -15,6 +15,7 @@ import {
 import { type TensorData, tensorOf } from "../ir/tensor.js";
 import { encodeElements } from "./numbers.js";
 import {
+  checkType,
   completeAttributes,
   type ImportedNode,
   type Operator,
@@ -27,6 +28,7 @@ export type OperatorLookup = (name: string) => Operator | undefined;
 /** Infers output types and known elements of a node and sets them on its outputs. */
 export function inferNode(operator: Operator, node: Node): void {
   const view = viewNode(operator, node);
+  checkType(operator, node.inputs[0], view.fail);
   const types = operator.infer(view);
   node.outputs.forEach((output, i) => {
     const type = types[i] ?? view.fail(`has no output ${i}`);
@@ -78,6 +80,7 @@ export class GraphBuilder {
     const present = inputs.slice(0, inputs.findLastIndex((input) => input !== null) + 1);
     if (operator.expand !== undefined) {
       const view = this.importedNode(operator, name, attributes, outputs);
+      checkType(operator, present[0], view.fail);
       return operator.expand(this, present, view);
     }
     const placeholder: TensorType = { dtype: "float32", shape: [] };

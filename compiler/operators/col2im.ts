@@ -94,11 +94,11 @@ const Col2Im = defineOperator({
   name: "Col2Im",
   summary: "Adds up columns of blocks at the places in an image that they come from.",
   inputs: ["input", "image_shape", "block_shape"],
+  types: numeric,
   attributes: listAttributes,
   versions: [{ since: 18 }],
   infer: (context) => {
     const { dtype, shape, rank } = context.input(0);
-    if (!numeric.includes(dtype)) context.fail(`does not take ${dtype}`, "E_UNSUPPORTED");
     if (rank !== 3) context.fail(`takes [N, C * block, blocks], not ${rank} dims`, "E_SHAPE");
     const { image, kernel, counts } = blocksOf(context);
     const [batch, rows, columns] = shape as [Dim, Dim, Dim];
@@ -175,11 +175,11 @@ const MaxUnpool = defineOperator({
   name: "MaxUnpool",
   summary: "Puts the elements of a MaxPool back to their places, with zeros between them.",
   inputs: ["X", "I", "output_shape?"],
+  types: allTypes,
   attributes: unpoolAttributes,
   versions: [9, 11, 22].map((since) => ({ since })),
   infer: (context) => {
     const [x, places] = [context.input(0), context.input(1)];
-    if (!allTypes.includes(x.dtype)) context.fail(`does not take ${x.dtype}`, "E_UNSUPPORTED");
     if (places.dtype !== "int64") context.fail(`takes indices of int64, not ${places.dtype}`);
     const reason = `indices [${places.shape.map(printDim)}] for [${x.shape.map(printDim)}]`;
     if (places.rank !== x.rank) context.fail(reason, "E_SHAPE");

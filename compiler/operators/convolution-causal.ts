@@ -26,7 +26,6 @@ function activationOf({ attributes: { activation }, fail }: View): (x: Expr) => 
 function infer(context: View): TensorType[] {
   const [x, w] = [context.input(0), context.input(1)];
   const { dtype } = x;
-  if (!floats.includes(dtype)) context.fail(`does not take ${dtype}`, "E_UNSUPPORTED");
   if (x.rank !== 3) context.fail(`takes an input of 3 dims, not ${x.rank}`, "E_SHAPE");
   activationOf(context);
   const [batch, channels] = [x.shape[0]!, x.shape[1]!];
@@ -81,6 +80,7 @@ const CausalConvWithState = defineOperator({
   summary:
     "Depthwise convolution over time that sees only what came before, with the last elements as a state.",
   inputs: ["input", "weight", "bias?", "past_state?"],
+  types: floats,
   attributes,
   versions: [{ since: 27 }],
   infer,

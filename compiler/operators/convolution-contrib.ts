@@ -4,6 +4,7 @@ import type { Value } from "../ir/graph.js";
 import { type GraphBuilder, presentAttributes } from "./builder.js";
 import { convolutionAttributes, splitBias } from "./convolution-window.js";
 import { attribute, defineExpansion, type Operator } from "./operator.js";
+import { floats } from "./pointwise.js";
 import { windowAttributes } from "./window.js";
 
 /** What an activation does with its parameters. */
@@ -31,6 +32,7 @@ const FusedConv = defineExpansion({
   domain: "com.microsoft",
   summary: "Conv, a tensor that is added to its result, and an activation.",
   inputs: ["X", "W", "B?", "Z?"],
+  types: floats,
   attributes: fusedAttributes,
   versions: [{ since: 1 }],
   expand: (b, inputs, view) => {
@@ -53,6 +55,7 @@ const NhwcMaxPool = defineExpansion({
   domain: "com.microsoft",
   summary: "MaxPool of an image whose channels are its last dim.",
   inputs: ["x"],
+  types: ["int8", "uint8"],
   attributes: {
     ...windowAttributes,
     ceil_mode: attribute.int(0),

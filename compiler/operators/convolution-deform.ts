@@ -9,6 +9,7 @@ import { presentAttributes } from "./builder.js";
 import { addBias, checkConvolutionInputs, checkGroups, kernelOf } from "./convolution-window.js";
 import { evaluateByKernels } from "./evaluate-kernels.js";
 import { attribute, defineOperator, type NodeView, type Operator } from "./operator.js";
+import { floats } from "./pointwise.js";
 import { type Window, windowAttributes, windowOf } from "./window.js";
 
 const { auto_pad: _, ...geometry } = windowAttributes;
@@ -88,6 +89,7 @@ const DeformConv = defineOperator({
   name: "DeformConv",
   summary: "Convolution whose taps are moved by offsets.",
   inputs: ["X", "W", "offset", "B?", "mask?"],
+  types: floats,
   attributes,
   versions: [19, 22].map((since) => ({
     since,

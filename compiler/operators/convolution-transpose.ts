@@ -12,6 +12,7 @@ import {
 import { splitBias } from "./convolution-window.js";
 import { decodeElements, encodeElements } from "./numbers.js";
 import { defineOperator, type EvaluationContext, type Operator } from "./operator.js";
+import { floats } from "./pointwise.js";
 
 function evaluate(context: EvaluationContext<TransposeAttributes>): TensorData[] {
   const [x, w] = [context.input(0), context.input(1)];
@@ -39,6 +40,7 @@ const ConvTranspose = defineOperator({
   name: "ConvTranspose",
   summary: "Transposed convolution over any number of spatial dims.",
   inputs: ["X", "W", "B?"],
+  types: floats,
   attributes: transposeAttributes,
   versions: [1, 11, 22].map((since) => ({ since, upgrade: splitBias("ConvTranspose") })),
   infer: inferTranspose,

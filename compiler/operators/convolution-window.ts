@@ -4,7 +4,6 @@ import { type Dim, isStatic, modDims, multiplyDims, printDim } from "../ir/dim.j
 import type { TensorType, Value } from "../ir/graph.js";
 import { type GraphBuilder, presentAttributes } from "./builder.js";
 import { attribute, type ImportedNode, type NodeView } from "./operator.js";
-import { floats } from "./pointwise.js";
 import { type Window, windowAttributes, windowOf } from "./window.js";
 
 export const convolutionAttributes = { ...windowAttributes, group: attribute.int(1) } as const;
@@ -76,7 +75,6 @@ export function checkGroups(context: NodeView, channels: Dim, perGroup: Dim, gro
 /** What convolutions and their transposes ask of input and weights. */
 export function checkConvolutionInputs(context: NodeView, group: number): void {
   const [x, w] = [context.input(0), context.input(1)];
-  if (!floats.includes(x.dtype)) context.fail(`does not take ${x.dtype}`, "E_UNSUPPORTED");
   if (x.dtype !== w.dtype) context.fail(`combines ${x.dtype} and weights of ${w.dtype}`);
   checkConvolutionRanks(context, group);
 }

@@ -12,6 +12,7 @@ import {
 } from "./convolution-window.js";
 import { decodeElements, encodeElements } from "./numbers.js";
 import { defineOperator, type EvaluationContext, type Operator } from "./operator.js";
+import { floats } from "./pointwise.js";
 import { borderOf, type FixedWindow } from "./window.js";
 
 function evaluateConvolution(context: EvaluationContext<ConvolutionAttributes>): TensorData[] {
@@ -44,6 +45,7 @@ const Conv: Operator = defineOperator({
   name: "Conv",
   summary: "Convolution over any number of spatial dims.",
   inputs: ["X", "W", "B?"],
+  types: floats,
   attributes: convolutionAttributes,
   versions: [1, 11, 22].map((since) => ({ since, upgrade: splitBias("Conv") })),
   infer: inferConvolution,

@@ -102,11 +102,11 @@ function cumulative(accumulation: Accumulation): Operator {
     name,
     summary,
     inputs: ["x", "axis"],
+    types,
     attributes,
     versions: since.map((version) => ({ since: version })),
     infer: (context) => {
       const { dtype, shape, rank } = context.input(0);
-      if (!types.includes(dtype)) context.fail(`does not take ${dtype}`, "E_UNSUPPORTED");
       if (rank === 0) context.fail("a scalar has no axis", "E_SHAPE");
       const { type } = context.input(1);
       const isIndex = type.dtype === "int32" || type.dtype === "int64";

@@ -86,11 +86,11 @@ const Det = defineOperator({
   name: "Det",
   summary: "Determinants of square matrices.",
   inputs: ["X"],
+  types: floats,
   attributes: {},
   versions: [{ since: 11 }, { since: 22 }],
   infer: (context) => {
     const { dtype, shape } = context.input(0);
-    if (!floats.includes(dtype)) context.fail(`does not take ${dtype}`, "E_UNSUPPORTED");
     sizeOf(context);
     return [{ dtype, shape: shape.slice(0, -2) }];
   },

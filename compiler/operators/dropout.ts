@@ -8,6 +8,7 @@
 import type { Value } from "../ir/graph.js";
 import type { GraphBuilder } from "./builder.js";
 import { attribute, defineExpansion, type ImportedNode, type Operator, oldVersion } from "./operator.js";
+import { floats } from "./pointwise.js";
 import { uniformLike } from "./random.js";
 
 /** A mask that lets everything through, of a shape known no sooner than the input's. */
@@ -64,6 +65,7 @@ const Dropout = defineExpansion({
   name: "Dropout",
   summary: "The input itself; in training, with random elements set to 0 and the others scaled up.",
   inputs: ["data", "ratio?", "training_mode?"],
+  types: floats,
   attributes: { seed: attribute.optional("int") },
   versions: [
     trainingVersion(1),

@@ -134,12 +134,12 @@ const Einsum = defineExpansion({
   name: "Einsum",
   summary: "Sum of products over dims that an equation names.",
   inputs: ["Inputs..."],
+  types: numeric,
   attributes: { equation: attribute.required("string") },
   versions: [{ since: 12 }],
   expand: (b, inputs, view) => {
     const given = inputs as Value[];
     const { dtype } = given[0]!;
-    if (!numeric.includes(dtype)) view.fail(`does not take ${dtype}`, "E_UNSUPPORTED");
     if (given.some((input) => input.dtype !== dtype)) view.fail("combines inputs of different types");
     const { operands, result } = parse(view.attributes.equation, given, view);
     const named = given.map((value, i): Term => {

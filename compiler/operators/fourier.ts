@@ -216,11 +216,11 @@ const Transform = defineOperator({
   domain: "kiln",
   summary: "The discrete Fourier transform along an axis, or its inverse.",
   inputs: ["X", "axis", "turns"],
+  types,
   attributes,
   versions: [{ since: 1 }],
   infer: (context) => {
     const { dtype, shape, rank } = context.input(0);
-    if (!types.includes(dtype)) context.fail(`does not take ${dtype}`, "E_UNSUPPORTED");
     const last = shape[rank - 1];
     if (last !== undefined && isStatic(last) && last !== 1 && last !== 2) {
       context.fail(`has ${last} numbers for each element, not a real and an imaginary part`, "E_SHAPE");
@@ -264,6 +264,7 @@ const DFT = defineExpansion({
   summary:
     "The discrete Fourier transform along an axis, its inverse, and the halves of both for real signals.",
   inputs: ["input", "dft_length?", "axis?"],
+  types: floats,
   attributes,
   versions: [
     oldVersion(

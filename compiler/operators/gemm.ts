@@ -4,6 +4,7 @@ import { isStatic, printDim } from "../ir/dim.js";
 import type { Value } from "../ir/graph.js";
 import type { GraphBuilder } from "./builder.js";
 import { attribute, defineExpansion, type ImportedNode, type Operator, oldVersion } from "./operator.js";
+import { floats } from "./pointwise.js";
 
 const scaled = (b: GraphBuilder, value: Value, factor: number): Value =>
   factor === 1 ? value : b.op("Mul", [value, b.scalar(value.dtype, factor)]);
@@ -80,6 +81,7 @@ const FusedGemm = defineExpansion({
   domain: "com.microsoft",
   summary: "Gemm, and an activation of its result.",
   inputs: ["A", "B", "C?"],
+  types: floats,
   attributes: {
     ...gemmAttributes,
     activation: attribute.string(""),
@@ -122,6 +124,7 @@ const FusedMatMul = defineExpansion({
   domain: "com.microsoft",
   summary: "Matrix product with a factor, of operands that may be transposed.",
   inputs: ["A", "B"],
+  types: floats,
   attributes: { ...fusedAttributes, transBatchA: attribute.int(0), transBatchB: attribute.int(0) },
   versions: [{ since: 1 }],
   expand: (b, [x, y], { attributes: { alpha, transA, transB, transBatchA, transBatchB } }) => {
@@ -138,6 +141,7 @@ const TransposeMatMul = defineExpansion({
   domain: "com.microsoft",
   summary: "FusedMatMul under its old name.",
   inputs: ["A", "B"],
+  types: floats,
   attributes: fusedAttributes,
   versions: [{ since: 1 }],
   expand: (b, inputs, { attributes }) => [b.op("com.microsoft.FusedMatMul", inputs, { ...attributes })],

@@ -131,12 +131,12 @@ const AffineGrid = injective({
   name: "AffineGrid",
   summary: "The grid of an affine map, for GridSample.",
   inputs: ["theta", "size"],
+  types: floats,
   attributes: affineAttributes,
   versions: [20],
   infer: (context) => {
     const theta = context.input(0);
     const size = context.requireIntegers(1);
-    if (!floats.includes(theta.dtype)) context.fail(`does not take ${theta.dtype}`, "E_UNSUPPORTED");
     const rank = size.length - 2;
     if (rank !== 2 && rank !== 3) context.fail(`size has ${size.length} numbers, not 4 or 5`, "E_SHAPE");
     const reason = `theta [${theta.shape.map(printDim)}] for the size [${size.map(printDim)}]`;

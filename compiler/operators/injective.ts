@@ -25,7 +25,16 @@ type Injective<S extends AttributeSchema> = NonNullable<OperatorFacets<S>["injec
 interface InjectiveDeclaration<S extends AttributeSchema>
   extends Pick<
     OperatorFacets<S>,
-    "name" | "domain" | "summary" | "inputs" | "attributes" | "infer" | "elements" | "checks" | "view"
+    | "name"
+    | "domain"
+    | "summary"
+    | "inputs"
+    | "types"
+    | "attributes"
+    | "infer"
+    | "elements"
+    | "checks"
+    | "view"
   > {
   readonly versions: readonly (number | OperatorVersion)[];
   readonly injective: Injective<S>;

@@ -104,6 +104,7 @@ const ConvInteger = defineExpansion({
   name: "ConvInteger",
   summary: "Convolution of 8-bit integers, in int32.",
   inputs: ["x", "w", "x_zero_point?", "w_zero_point?"],
+  types: ["int8", "uint8"],
   attributes: convolutionAttributes,
   versions: [{ since: 10 }],
   expand: (b, [x, w, xZero, wZero], view) => [

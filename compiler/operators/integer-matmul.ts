@@ -176,6 +176,7 @@ const MatMulInteger = defineExpansion({
   name: "MatMulInteger",
   summary: "Matrix product of 8-bit integers, in int32.",
   inputs: ["A", "B", "a_zero_point?", "b_zero_point?"],
+  types: ["int8", "uint8"],
   attributes: {},
   versions: [{ since: 10 }],
   expand: (b, [left, right, leftZero, rightZero], view) => [

@@ -84,6 +84,7 @@ const LinearAttention = defineExpansion({
   name: "LinearAttention",
   summary: "Attention by a recurrent state: linear, gated, by the delta rule, or both.",
   inputs: ["query", "key", "value", "past_state?", "decay?", "beta?"],
+  types: floats,
   attributes,
   versions: [{ since: 27 }],
   expand: expandLinearAttention,

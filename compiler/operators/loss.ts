@@ -4,6 +4,7 @@ import { equalDims, isStatic, printDim } from "../ir/dim.js";
 import type { Value } from "../ir/graph.js";
 import type { GraphBuilder } from "./builder.js";
 import { attribute, defineExpansion, type ImportedNode, type Operator } from "./operator.js";
+import { floats } from "./pointwise.js";
 
 const attributes = {
   ignore_index: attribute.optional("int"),
@@ -71,6 +72,7 @@ const NegativeLogLikelihoodLoss = defineExpansion({
   name: "NegativeLogLikelihoodLoss",
   summary: "The loss of logarithms of probabilities: those of the target classes, weighted and negated.",
   inputs: ["input", "target", "weight?"],
+  types: floats,
   attributes,
   versions: [12, 13, 22].map((since) => ({ since })),
   expand: (b, [scores, target, weight = null], view) => {
@@ -83,6 +85,7 @@ const SoftmaxCrossEntropyLoss = defineExpansion({
   name: "SoftmaxCrossEntropyLoss",
   summary: "The loss of the softmax of scores, and the logarithm of that softmax.",
   inputs: ["scores", "labels", "weights?"],
+  types: floats,
   attributes,
   versions: [12, 13].map((since) => ({ since })),
   expand: (b, [scores, labels, weights = null], view) => {

@@ -273,12 +273,12 @@ const MatMulNBits = defineExpansion({
   domain: "com.microsoft",
   summary: "Matrix product with weights of 2, 4 or 8 bits, a scale and a zero for each block of a column.",
   inputs: ["A", "B", "scales", "zero_points?", "g_idx?", "bias?"],
+  types,
   attributes: { ...blockAttributes, accuracy_level: attribute.int(0), weight_prepacked: attribute.int(0) },
   versions: [{ since: 1 }],
   expand: (b, [x, integers, scales, zeros, groups, bias], view) => {
     const { accuracy_level, weight_prepacked, ...attributes } = view.attributes;
     if (weight_prepacked !== 0) view.fail("weights in the order of a GPU are not supported", "E_UNSUPPORTED");
-    if (!types.includes(x!.dtype)) view.fail(`does not take ${x!.dtype}`, "E_UNSUPPORTED");
     if (groups != null) checkGroups(groups, attributes, view);
     const numbers = (value: Value): Value => {
       if (value.dtype !== x!.dtype) view.fail(`combines ${x!.dtype} and ${value.dtype}`);

@@ -33,7 +33,6 @@ function matrixShapes(a: readonly Dim[], b: readonly Dim[]): [readonly Dim[], re
 
 function inferMatmul(context: NodeView) {
   const [x, y] = [context.input(0), context.input(1)];
-  if (!types.includes(x.dtype)) context.fail(`does not take ${x.dtype}`, "E_UNSUPPORTED");
   if (x.dtype !== y.dtype) context.fail(`combines ${x.dtype} and ${y.dtype}`);
   if (x.rank === 0 || y.rank === 0) context.fail("takes no scalars", "E_SHAPE");
   const [a, b] = matrixShapes(x.shape, y.shape);
@@ -178,6 +177,7 @@ const MatMul = defineOperator<Empty>({
   name: "MatMul",
   summary: "Matrix product over the last two dims, broadcast over the others.",
   inputs: ["A", "B"],
+  types,
   attributes: {},
   versions: [{ since: 1 }, { since: 9 }, { since: 13 }],
   infer: inferMatmul,

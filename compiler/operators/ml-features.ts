@@ -10,10 +10,6 @@ import { attribute, defineExpansion, type ImportedNode, type Operator } from "./
 
 type Fail = Pick<ImportedNode, "fail">;
 
-function checkType(x: Value, { fail }: Fail): void {
-  if (!featureTypes.has(x.dtype)) fail(`does not take ${x.dtype}`);
-}
-
 /** The input as a float: integers as float32. */
 const asFloat = (b: GraphBuilder, x: Value): Value =>
   dtypes[x.dtype].kind === "float" ? x : b.cast(x, "float32");
@@ -38,10 +34,10 @@ const Scaler = defineExpansion({
   domain,
   summary: "(x - offset) scale, for each feature.",
   inputs: ["X"],
+  types: featureTypes,
   attributes: { offset: attribute.floats([]), scale: attribute.floats([]) },
   versions: [{ since: 1 }],
   expand: (b, [given], view) => {
-    checkType(given!, view);
     const { offset, scale } = view.attributes;
     const x = asFloat(b, given!);
     const shifted = offset.length === 0 ? x : b.op("Sub", [x, perFeature(b, x, offset, "offset", view)]);
@@ -56,10 +52,10 @@ const Normalizer = defineExpansion({
   domain,
   summary: "Rows divided by their largest element, by the sum of their magnitudes or by their length.",
   inputs: ["X"],
+  types: featureTypes,
   attributes: { norm: attribute.string("MAX") },
   versions: [{ since: 1 }],
   expand: (b, [given], view) => {
-    checkType(given!, view);
     const { rank } = given!;
     if (rank !== 1 && rank !== 2) view.fail(`takes rows of features in 1 or 2 dims, not ${rank}`, "E_SHAPE");
     // In float64 no sum of squares overflows.
@@ -83,10 +79,10 @@ const Binarizer = defineExpansion({
   domain,
   summary: "1 where x is above a threshold, else 0.",
   inputs: ["X"],
+  types: featureTypes,
   attributes: { threshold: attribute.float(0) },
   versions: [{ since: 1 }],
   expand: (b, [x], view) => {
-    checkType(x!, view);
     const wide = b.cast(x!, dtypes[x!.dtype].kind === "float" ? x!.dtype : "float64");
     const isAbove = b.op("Greater", [wide, b.scalar(wide.dtype, view.attributes.threshold)]);
     return [b.cast(isAbove, x!.dtype)];
@@ -98,6 +94,7 @@ const Imputer = defineExpansion({
   domain,
   summary: "Elements that equal one value replaced by another, for each feature.",
   inputs: ["X"],
+  types: featureTypes,
   attributes: {
     imputed_value_floats: attribute.floats([]),
     imputed_value_int64s: attribute.ints([]),
@@ -106,7 +103,6 @@ const Imputer = defineExpansion({
   },
   versions: [{ since: 1 }],
   expand: (b, [x], view) => {
-    checkType(x!, view);
     const { attributes: a, fail } = view;
     const isFloat = dtypes[x!.dtype].kind === "float";
     const values = isFloat ? a.imputed_value_floats : a.imputed_value_int64s;
@@ -134,6 +130,7 @@ const FeatureVectorizer = defineExpansion({
   domain,
   summary: "Rows of several tensors side by side, as float32.",
   inputs: ["X..."],
+  types: featureTypes,
   attributes: { inputdimensions: attribute.ints([]) },
   versions: [{ since: 1 }],
   expand: (b, inputs, view) => {
@@ -142,7 +139,6 @@ const FeatureVectorizer = defineExpansion({
       view.fail(`has ${widths.length} inputdimensions for ${inputs.length} inputs`);
     }
     const parts = inputs.map((x, i) => {
-      checkType(x!, view);
       if (x!.rank !== 1 && x!.rank !== 2) view.fail(`takes 1 or 2 dims, not ${x!.rank}`, "E_SHAPE");
       const rows = x!.rank === 1 ? b.op("Unsqueeze", [x!, b.ints([0])]) : x!;
       const matrix = b.cast(rows, "float32");
@@ -172,6 +168,7 @@ const OneHotEncoder = defineExpansion({
   domain,
   summary: "For each element, 1 at the place of its category and 0 elsewhere.",
   inputs: ["X"],
+  types: featureTypes,
   attributes: {
     cats_int64s: attribute.ints([]),
     cats_strings: attribute.strings([]),
@@ -179,7 +176,6 @@ const OneHotEncoder = defineExpansion({
   },
   versions: [{ since: 1 }],
   expand: (b, [x], view) => {
-    checkType(x!, view);
     const { attributes, fail } = view;
     const { cats_int64s: categories, cats_strings: strings, zeros } = attributes;
     if (strings.length > 0) fail("categories of strings are not supported", "E_UNSUPPORTED");

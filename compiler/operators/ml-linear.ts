@@ -6,6 +6,7 @@ import type { GraphBuilder } from "./builder.js";
 import {
   applyTransform,
   domain,
+  featureTypes,
   labelsAbove,
   labelsOf,
   opposites,
@@ -44,6 +45,7 @@ const LinearRegressor = defineExpansion({
   domain,
   summary: "Sums of features times coefficients, one for each target.",
   inputs: ["X"],
+  types: featureTypes,
   attributes: {
     coefficients: attribute.floats([]),
     intercepts: attribute.floats([]),
@@ -64,6 +66,7 @@ const LinearClassifier = defineExpansion({
   domain,
   summary: "Classes by sums of features times coefficients.",
   inputs: ["X"],
+  types: featureTypes,
   attributes: {
     classlabels_ints: attribute.optional("ints"),
     classlabels_strings: attribute.optional("strings"),

@@ -5,6 +5,7 @@
  * agree: PROBIT is Winitzki's approximation of the inverse error function, and SOFTMAX_ZERO leaves out what is 0.
  */
 
+import type { DType } from "../ir/dtype.js";
 import type { Value } from "../ir/graph.js";
 import type { GraphBuilder } from "./builder.js";
 import type { ImportedNode } from "./operator.js";
@@ -14,11 +15,11 @@ export const domain = "ai.onnx.ml";
 type Fail = Pick<ImportedNode, "fail">;
 
 /** Input types of most operators. */
-export const featureTypes: ReadonlySet<string> = new Set(["float32", "float64", "int32", "int64"]);
+export const featureTypes: readonly DType[] = ["float32", "float64", "int32", "int64"];
 
 /** Features as rows, [N, F]; a tensor of one dim is one row. */
 export function rowsOf(b: GraphBuilder, x: Value, { fail }: Fail): Value {
-  if (!featureTypes.has(x.dtype)) fail(`does not take ${x.dtype}`);
+  if (!featureTypes.includes(x.dtype)) fail(`does not take ${x.dtype}`);
   if (x.rank === 1) return b.op("Unsqueeze", [x, b.ints([0])]);
   return x.rank === 2 ? x : fail(`takes rows of features in 1 or 2 dims, not ${x.rank}`, "E_SHAPE");
 }

@@ -7,7 +7,16 @@ import { op } from "../loop/builder.js";
 import type { LoweringContext } from "../lowering/context.js";
 import type { GraphBuilder } from "./builder.js";
 import { evaluateByKernels } from "./evaluate-kernels.js";
-import { applyTransform, domain, labelsOf, opposites, rowsOf, topLabels, transformOf } from "./ml-scores.js";
+import {
+  applyTransform,
+  domain,
+  featureTypes,
+  labelsOf,
+  opposites,
+  rowsOf,
+  topLabels,
+  transformOf,
+} from "./ml-scores.js";
 import { encodeElements } from "./numbers.js";
 import { attribute, defineExpansion, defineOperator, type ImportedNode, type Operator } from "./operator.js";
 
@@ -64,6 +73,7 @@ const SVMRegressor = defineExpansion({
   domain,
   summary: "Values by a support vector machine, or 1 and -1 for what belongs to one class and what does not.",
   inputs: ["X"],
+  types: featureTypes,
   attributes: { ...sharedAttributes, n_supports: attribute.int(0), one_class: attribute.int(0) },
   versions: [{ since: 1 }],
   expand: (b, [given], view) => {
@@ -178,6 +188,7 @@ const SVMClassifier = defineExpansion({
   domain,
   summary: "Classes by support vector machines that tell two of them from each other.",
   inputs: ["X"],
+  types: featureTypes,
   attributes: classifierAttributes,
   versions: [{ since: 1 }],
   expand: (b, [x], view) => classify(b, x!, view).slice(0, Math.max(view.outputCount, 1)),

@@ -72,7 +72,6 @@ function branchesOf(view: TreeNode): Branch[] {
 
 function expand(b: GraphBuilder, x: Value, view: TreeNode): Value {
   const { attributes: a, fail } = view;
-  if (!["float32", "float64", "float16"].includes(x.dtype)) fail(`does not take ${x.dtype}`);
   const weights = decodeElements(a.leaf_weights);
   if (weights.length !== a.leaf_targetids.length) fail("has lists of leaves of different lengths");
   const branches = branchesOf(view);
@@ -100,6 +99,7 @@ const TreeEnsemble = defineExpansion({
   domain,
   summary: "Values by decision trees, each leaf of which has a weight for one target.",
   inputs: ["X"],
+  types: ["float32", "float64", "float16"],
   attributes,
   versions: [{ since: 5 }],
   expand: (b, [x], view) => [expand(b, x!, view)],

@@ -15,6 +15,7 @@ import {
 import {
   applyTransform,
   domain,
+  featureTypes,
   labelsAbove,
   labelsOf,
   opposites,
@@ -239,6 +240,7 @@ const TreeEnsembleRegressor = defineExpansion({
   domain,
   summary: "Values by decision trees, whose leaves vote for targets.",
   inputs: ["X"],
+  types: featureTypes,
   attributes: currentRegressor,
   versions: [{ since: 1, attributes: regressorAttributes }, { since: 3 }, { since: 5 }],
   expand: (b, [x], view) => expandRegressor(b, x!, view),
@@ -291,6 +293,7 @@ const TreeEnsembleClassifier = defineExpansion({
   domain,
   summary: "Classes by decision trees, whose leaves vote for them.",
   inputs: ["X"],
+  types: featureTypes,
   attributes: currentClassifier,
   versions: [{ since: 1, attributes: classifierAttributes }, { since: 3 }, { since: 5 }],
   expand: (b, [x], view) => expandClassifier(b, x!, view).slice(0, Math.max(view.outputCount, 1)),

@@ -126,6 +126,7 @@ const NonMaxSuppression = defineExpansion({
   name: "NonMaxSuppression",
   summary: "The best boxes of each class, without those that overlap a better one.",
   inputs,
+  types: ["float32"],
   attributes,
   versions: [{ since: 10 }, { since: 11 }],
   expand: (b, given, { attributes: own }) => {

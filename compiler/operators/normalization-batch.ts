@@ -10,6 +10,7 @@ import {
   type OperatorVersion,
   oldVersion,
 } from "./operator.js";
+import { floats } from "./pointwise.js";
 
 const attributes = { epsilon: attribute.float(1e-5), momentum: attribute.float(0.9) } as const;
 type BatchNode = ImportedNode<typeof attributes>;
@@ -98,6 +99,7 @@ const BatchNormalization = defineExpansion({
   name: "BatchNormalization",
   summary: "Normalises every channel with statistics that are given, or in training with its own.",
   inputs: ["X", "scale", "B", "input_mean", "input_var"],
+  types: floats,
   attributes: { ...attributes, training_mode: attribute.int(0) },
   versions: [
     spatialVersion(1, true),

@@ -7,6 +7,7 @@ import { normaliseAxes } from "./axes.js";
 import type { GraphBuilder } from "./builder.js";
 import { axesFrom, inverseRoot, moments } from "./normalization-expand-mean.js";
 import { attribute, defineExpansion, type ImportedNode, type Operator } from "./operator.js";
+import { floats } from "./pointwise.js";
 import { placesOf, shapePart } from "./shape-arithmetic.js";
 
 const domain = "com.microsoft";
@@ -49,6 +50,7 @@ const SimplifiedLayerNormalization = defineExpansion({
   name: "SimplifiedLayerNormalization",
   summary: "RMSNormalization under the name that onnxruntime gave it before ONNX had it.",
   inputs: ["X", "scale"],
+  types: floats,
   attributes: { axis: attribute.int(-1), epsilon: attribute.float(1e-5), stash_type: attribute.int(1) },
   versions: [{ since: 1 }],
   expand: (b, [x, scale], view) => {
@@ -113,6 +115,7 @@ const SkipLayerNormalization = defineExpansion({
   domain,
   summary: "Layer normalisation of a sum of two tensors and a bias, which is a result as well.",
   inputs: ["input", "skip", "gamma", "beta?", "bias?"],
+  types: floats,
   attributes: skipAttributes,
   versions: [{ since: 1 }],
   expand: (b, [x, skip, gamma, beta, bias], view) =>
@@ -124,6 +127,7 @@ const SkipSimplifiedLayerNormalization = defineExpansion({
   domain,
   summary: "RMSNormalization of a sum of two tensors and a bias, which is a result as well.",
   inputs: ["input", "skip", "gamma", "bias?"],
+  types: floats,
   attributes: skipAttributes,
   versions: [{ since: 1 }],
   expand: (b, [x, skip, gamma, bias], view) =>
@@ -145,6 +149,7 @@ const EmbedLayerNormalization = defineExpansion({
     ...["input_ids", "segment_ids?", "word_embedding", "position_embedding", "segment_embedding?"],
     ...["gamma", "beta", "mask?", "position_ids?"],
   ],
+  types: ["int32"],
   attributes: { epsilon: attribute.float(1e-12), mask_index_type: attribute.optional("int") },
   versions: [{ since: 1 }],
   expand: (b, inputs, view) => {
@@ -206,6 +211,7 @@ const GroupNorm = defineExpansion({
   domain,
   summary: "Normalises groups of channels, with an activation.",
   inputs: ["X", "gamma", "beta"],
+  types: floats,
   attributes: groupAttributes,
   versions: [{ since: 1 }],
   expand: (b, [x, gamma, beta], view) => [groupNorm(b, [x!, gamma!, beta!], view)],
@@ -216,6 +222,7 @@ const SkipGroupNorm = defineExpansion({
   domain,
   summary: "GroupNorm of a sum of two tensors and a bias, which is a result as well.",
   inputs: ["X", "gamma", "beta", "skip", "bias?"],
+  types: floats,
   attributes: groupAttributes,
   versions: [{ since: 1 }],
   expand: (b, [x, gamma, beta, skip, bias], view) => {

@@ -6,6 +6,7 @@ import type { Value } from "../ir/graph.js";
 import { normaliseAxes } from "./axes.js";
 import type { GraphBuilder } from "./builder.js";
 import { attribute, defineExpansion, type ImportedNode, type Operator, oldVersion } from "./operator.js";
+import { floats } from "./pointwise.js";
 
 const mean = (b: GraphBuilder, x: Value, axes: readonly number[]): Value =>
   b.op("ReduceMean", [x, b.ints(axes)], { keepdims: 1 });
@@ -45,6 +46,7 @@ const InstanceNormalization = defineExpansion({
   name: "InstanceNormalization",
   summary: "Normalises every channel of every instance with its own mean and variance.",
   inputs: ["input", "scale", "B"],
+  types: floats,
   attributes: { epsilon: attribute.float(1e-5) },
   versions: [1, 6, 22].map((since) => ({ since })),
   expand: (b, [x, scale, bias], { attributes, fail }) => {
@@ -70,6 +72,7 @@ const LayerNormalization = defineExpansion({
   name: "LayerNormalization",
   summary: "Normalises over the axes from a given one to the last, then scales and shifts.",
   inputs: ["X", "Scale", "B?"],
+  types: floats,
   attributes: { axis: attribute.int(-1), epsilon: attribute.float(1e-5), stash_type: attribute.int(1) },
   // Before ONNX had it, onnxruntime's optimiser made nodes of it in any opset.
   versions: [{ since: 1 }, { since: 17 }],
@@ -89,6 +92,7 @@ const RMSNormalization = defineExpansion({
   name: "RMSNormalization",
   summary: "Divides by the root of the mean square over the axes from a given one to the last, then scales.",
   inputs: ["X", "scale"],
+  types: floats,
   attributes: { axis: attribute.int(-1), epsilon: attribute.float(1e-5), stash_type: attribute.int(1) },
   versions: [{ since: 23 }],
   expand: (b, [x, scale], view) => {
@@ -128,6 +132,7 @@ const GroupNormalization = defineExpansion({
   name: "GroupNormalization",
   summary: "Normalises groups of channels with their own mean and variance, then scales and shifts.",
   inputs: ["X", "scale", "bias"],
+  types: floats,
   attributes: groupAttributes,
   versions: [
     // Scale and bias belonged to groups at first, and to channels ever since.
@@ -164,6 +169,7 @@ const MeanVarianceNormalization = defineExpansion({
   name: "MeanVarianceNormalization",
   summary: "(x - mean) / (deviation + 1e-9) over axes.",
   inputs: ["X"],
+  types: floats,
   attributes: { axes: attribute.ints([0, 2, 3]) },
   versions: [9, 13].map((since) => ({ since })),
   expand: (b, [x], view) => {
@@ -179,6 +185,7 @@ const LpNormalization = defineExpansion({
   summary:
     "Divides by the sum of magnitudes (p = 1) or the root of the sum of squares (p = 2) along an axis.",
   inputs: ["input"],
+  types: floats,
   attributes: { axis: attribute.int(-1), p: attribute.int(2) },
   versions: [1, 22].map((since) => ({ since })),
   expand: (b, [x], { attributes: { axis, p }, fail }) => {
@@ -195,6 +202,7 @@ const LRN = defineExpansion({
   name: "LRN",
   summary: "x / (bias + alpha / size * sum of squares over `size` neighbouring channels)^beta.",
   inputs: ["X"],
+  types: floats,
   attributes: {
     alpha: attribute.float(1e-4),
     beta: attribute.float(0.75),

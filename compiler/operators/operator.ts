@@ -198,6 +198,8 @@ export interface OperatorFacets<S extends AttributeSchema> {
   readonly summary: string;
   /** Names of the inputs, `?` behind optional ones, `...` behind a variadic last one. */
   readonly inputs: readonly string[];
+  /** Element types of the first input that are taken; all where absent. */
+  readonly types?: readonly DType[];
   readonly attributes: S;
   readonly versions: readonly OperatorVersion[];
   /** Types of the outputs. Raises E_SHAPE or E_MODEL where the inputs do not fit. */
@@ -248,7 +250,7 @@ export function defineOperator<const S extends AttributeSchema>(facets: Operator
 
 type ExpansionFacets<S extends AttributeSchema> = Pick<
   OperatorFacets<S>,
-  "name" | "domain" | "summary" | "inputs" | "attributes" | "graphs" | "versions"
+  "name" | "domain" | "summary" | "inputs" | "types" | "attributes" | "graphs" | "versions"
 > & { readonly expand: NonNullable<OperatorFacets<S>["expand"]> };
 
 /** Declares an operator that is made of others when it is imported, so that no node of a graph ever has it. */
@@ -333,6 +335,16 @@ export function viewNode(operator: Operator, node: Node, constraints?: DimConstr
     fail,
   };
   return view;
+}
+
+/** Raises E_UNSUPPORTED unless the operator takes a first input of this type. */
+export function checkType(
+  { types }: Pick<Operator, "types">,
+  first: Value | null | undefined,
+  fail: NodeView["fail"],
+): void {
+  if (types === undefined || first == null || types.includes(first.dtype)) return;
+  fail(`does not take ${first.dtype}`, "E_UNSUPPORTED");
 }
 
 /** Known elements of an integer tensor: those of a constant, or those that shape arithmetic found. */

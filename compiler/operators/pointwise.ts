@@ -39,14 +39,13 @@ export interface PointwiseDeclaration<S extends AttributeSchema>
 }
 
 export function pointwise<const S extends AttributeSchema>(declaration: PointwiseDeclaration<S>): Operator {
-  const { versions, types, operands = sameTypes, result, emit, evaluate, ...rest } = declaration;
+  const { versions, operands = sameTypes, result, emit, evaluate, ...rest } = declaration;
   return defineOperator<S>({
     ...rest,
     versions: versions.map((version) => (typeof version === "number" ? { since: version } : version)),
     infer: (context) => {
       const inputs = Array.from({ length: context.inputCount }, (_, i) => context.input(i));
       const first = context.input(0).dtype;
-      if (!types.includes(first)) context.fail(`does not take ${first}`, "E_UNSUPPORTED");
       operands(context);
       const shape = broadcastShapes(
         inputs.map((input) => input.shape),

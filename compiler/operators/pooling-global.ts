@@ -3,8 +3,8 @@
 import { dtypes } from "../ir/dtype.js";
 import type { Value } from "../ir/graph.js";
 import type { GraphBuilder } from "./builder.js";
-import { isFloat } from "./integer.js";
 import { attribute, defineExpansion, type ImportedNode, type Operator, oldVersion } from "./operator.js";
+import { floats } from "./pointwise.js";
 
 /** The spatial axes of [N, C, ...spatial], as an input of reductions. */
 function spatialAxes(b: GraphBuilder, x: Value, view: Pick<ImportedNode, "fail">): Value {
@@ -17,6 +17,7 @@ function globalPool(name: string, reduction: string, summary: string): Operator 
     name,
     summary,
     inputs: ["X"],
+    types: floats,
     attributes: {},
     versions: [{ since: 1 }, { since: 22 }],
     expand: (b, [x], view) => [b.op(reduction, [x!, spatialAxes(b, x!, view)], { keepdims: 1 })],
@@ -27,6 +28,7 @@ const GlobalLpPool = defineExpansion({
   name: "GlobalLpPool",
   summary: "The p-norm over all of space.",
   inputs: ["X"],
+  types: floats,
   attributes: { p: attribute.int(2) },
   versions: [
     oldVersion(1, { p: attribute.float(2) }, (b, [x], { attributes }) => [
@@ -37,7 +39,6 @@ const GlobalLpPool = defineExpansion({
   ],
   expand: (b, [x], view) => {
     const { p } = view.attributes;
-    if (!isFloat(x!.dtype)) view.fail(`does not take ${x!.dtype}`, "E_UNSUPPORTED");
     if (!(p > 0)) view.fail(`p is ${p}, and must be positive`);
     const axes = spatialAxes(b, x!, view);
     if (p === 1 || p === 2) return [b.op(p === 1 ? "ReduceL1" : "ReduceL2", [x!, axes], { keepdims: 1 })];

@@ -14,7 +14,6 @@ import { floats } from "./pointwise.js";
 /** Checks an image and regions of so many numbers, and gives the type of their pool. */
 function pooledType(context: NodeView, columns: number, size: readonly number[]): TensorType {
   const [x, rois] = [context.input(0), context.input(1)];
-  if (!floats.includes(x.dtype)) context.fail(`does not take ${x.dtype}`, "E_UNSUPPORTED");
   if (rois.dtype !== x.dtype) context.fail(`combines ${x.dtype} and regions of ${rois.dtype}`);
   if (x.rank !== 4) context.fail(`takes images of 4 dims, not ${x.rank}`, "E_SHAPE");
   const [regions, numbers] = rois.shape;
@@ -73,6 +72,7 @@ const RoiAlign = defineOperator({
   name: "RoiAlign",
   summary: "Mean (or maximum) of interpolated samples in the bins of regions.",
   inputs: ["X", "rois", "batch_indices"],
+  types: floats,
   attributes: alignAttributes,
   versions: [
     oldVersion(10, alignAttributes10, (b, inputs, view) => [
@@ -127,6 +127,7 @@ const MaxRoiPool = defineOperator({
   name: "MaxRoiPool",
   summary: "Largest element in each bin of regions.",
   inputs: ["X", "rois"],
+  types: floats,
   attributes: poolAttributes,
   versions: [{ since: 1 }, { since: 22 }],
   infer: (context) => [pooledType(context, 5, context.attributes.pooled_shape)],

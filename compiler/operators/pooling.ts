@@ -44,9 +44,8 @@ const poolWindow = (context: Pick<NodeView<PoolAttributes>, "attributes" | "inpu
     context.attributes.ceil_mode !== 0,
   );
 
-function pooledType(context: PoolView, types: readonly DType[]): TensorType {
+function pooledType(context: PoolView): TensorType {
   const { dtype, shape } = context.input(0);
-  if (!types.includes(dtype)) context.fail(`does not take ${dtype}`, "E_UNSUPPORTED");
   return { dtype, shape: [shape[0]!, shape[1]!, ...poolWindow(context).out] };
 }
 
@@ -74,7 +73,8 @@ function floatPool<const S extends PoolAttributes>(declaration: PoolDeclaration<
   return defineOperator<S>({
     ...rest,
     inputs: ["X"],
-    infer: (context) => [pooledType(context, floats)],
+    types: floats,
+    infer: (context) => [pooledType(context)],
     layout,
     epilogue: true,
     lower: (context) => {
@@ -185,10 +185,11 @@ const MaxPool = defineOperator({
   name: "MaxPool",
   summary: "Largest element of each window, and where it lies.",
   inputs: ["X"],
+  types: maxTypes,
   attributes: maxAttributes,
   versions: [1, 8, 10, 11, 12, 22].map((since) => ({ since })),
   infer: (context) => {
-    const values = pooledType(context, maxTypes);
+    const values = pooledType(context);
     return [values, { dtype: "int64", shape: values.shape }];
   },
   layout,

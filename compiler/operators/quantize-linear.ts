@@ -26,6 +26,7 @@ const QLinearMatMul = defineExpansion({
   name: "QLinearMatMul",
   summary: "Matrix product of quantised tensors, quantised again.",
   inputs: ["a", "a_scale", "a_zero_point", "b", "b_scale", "b_zero_point", "y_scale", "y_zero_point"],
+  types: ["int8", "uint8", "float8e4m3fn", "float8e4m3fnuz", "float8e5m2", "float8e5m2fnuz"],
   attributes: {},
   versions: [{ since: 10 }, { since: 21 }],
   expand: (b, inputs, view) => {
@@ -53,6 +54,7 @@ const QLinearConv = defineExpansion({
   inputs: [
     ...["x", "x_scale", "x_zero_point", "w", "w_scale", "w_zero_point", "y_scale", "y_zero_point", "B?"],
   ],
+  types: ["int8", "uint8"],
   attributes: convolutionAttributes,
   versions: [{ since: 10 }],
   expand: (b, inputs, view) => {

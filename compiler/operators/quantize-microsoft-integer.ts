@@ -17,6 +17,7 @@ const QLinearConv = defineExpansion({
   inputs: [
     ...["x", "x_scale", "x_zero_point", "w", "w_scale", "w_zero_point", "y_scale", "y_zero_point", "B?"],
   ],
+  types: ["int8", "uint8"],
   attributes: { ...convolutionAttributes, channels_last: attribute.int(0) },
   versions: [{ since: 1 }],
   expand: (b, [x, ...others], view) => {
@@ -46,6 +47,7 @@ const MulInteger = defineExpansion({
   domain,
   summary: "Products of bytes from which their zero points are taken, in int32.",
   inputs: ["A", "A_zero_point?", "B", "B_zero_point?"],
+  types: ["int8", "uint8"],
   attributes: {},
   versions: [{ since: 1 }],
   expand: (b, [left, leftZero, right, rightZero], view) => {
@@ -59,6 +61,7 @@ const MatMulInteger16 = defineExpansion({
   domain,
   summary: "Matrix product of integers of 16 bits, in 32.",
   inputs: ["A", "B"],
+  types: ["int16", "uint16"],
   attributes: {},
   versions: [{ since: 1 }],
   expand: (b, [left, right], view) => {
@@ -74,10 +77,10 @@ const ReduceSumInteger = defineExpansion({
   domain,
   summary: "Sums of bytes over axes, in 32 bits.",
   inputs: ["data"],
+  types: ["int8", "uint8"],
   attributes: { axes: attribute.required("ints"), keepdims: attribute.required("int") },
   versions: [{ since: 1 }],
   expand: (b, [x], view) => {
-    require(x!, ["int8", "uint8"], view);
     const wide = b.cast(x!, dtypes[x!.dtype].kind === "uint" ? "uint32" : "int32");
     const { axes, keepdims } = view.attributes;
     return [b.op("ReduceSum", [wide, b.ints(axes)], { keepdims })];

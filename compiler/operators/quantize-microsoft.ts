@@ -42,6 +42,7 @@ function onNumbers<const S extends AttributeSchema>(
     domain: "com.microsoft",
     summary: `${name} of a quantised tensor, quantised again.`,
     inputs: ["X", "X_scale", "X_zero_point?", "Y_scale", "Y_zero_point?"],
+    types: ["int8", "uint8"],
     attributes,
     versions: [{ since: 1 }],
     expand: (b, [value, scale, zero, yScale, yZero], view) => {
@@ -57,6 +58,7 @@ const binary = (name: "Add" | "Mul"): Operator =>
     domain: "com.microsoft",
     summary: `${name} of quantised tensors, quantised again.`,
     inputs: ["A", "A_scale", "A_zero_point?", "B", "B_scale", "B_zero_point?", "C_scale", "C_zero_point?"],
+    types: ["int8", "uint8"],
     attributes: {},
     versions: [{ since: 1 }],
     expand: (b, [a, aScale, aZero, other, otherScale, otherZero, scale, zero]) => {
@@ -118,6 +120,7 @@ const QLinearConcat = defineExpansion({
   domain: "com.microsoft",
   summary: "Concatenation of quantised tensors, each quantised as the result is.",
   inputs: ["Y_scale", "Y_zero_point", "inputs..."],
+  types: ["float32"],
   attributes: { axis: attribute.required("int") },
   versions: [{ since: 1 }],
   expand: (b, [scale, zero, ...inputs], { attributes: { axis }, fail }) => {
@@ -149,6 +152,7 @@ const QLinearWhere = defineExpansion({
       "z_zero_point",
     ],
   ],
+  types: ["bool"],
   attributes: {},
   versions: [{ since: 1 }],
   expand: (b, inputs) => {
@@ -167,6 +171,7 @@ const MatMulIntegerToFloat = defineExpansion({
   domain: "com.microsoft",
   summary: "Matrix product of quantised tensors, as numbers, with a bias.",
   inputs: ["A", "B", "a_scale", "b_scale", "a_zero_point?", "b_zero_point?", "bias?"],
+  types: ["int8", "uint8"],
   attributes: {},
   versions: [{ since: 1 }],
   expand: (b, [left, right, leftScale, rightScale, leftZero, rightZero, bias], view) => {
@@ -189,10 +194,10 @@ const DynamicQuantizeMatMul = defineExpansion({
   summary:
     "Matrix product of a tensor quantised by its own range and a quantised one, as numbers, with a bias.",
   inputs: ["A", "B", "b_scale", "b_zero_point?", "bias?"],
+  types: ["float32"],
   attributes: {},
   versions: [{ since: 1 }],
   expand: (b, [left, right, rightScale, rightZero, bias], view) => {
-    if (left!.dtype !== "float32") view.fail(`does not take ${left!.dtype}`, "E_UNSUPPORTED");
     const { scale, zero } = dynamicParameters(b, left!);
     const bytes = b.op("kiln.Quantize", [left!, scale, zero], { to: dtypes.uint8.onnx });
     const product = integerProduct(b, [bytes, right!], [zero, rightZero ?? null], view);
@@ -215,6 +220,7 @@ const QGemm = defineExpansion({
   inputs: [
     ...["A", "a_scale", "a_zero_point", "B", "b_scale", "b_zero_point", "C?", "y_scale?", "y_zero_point?"],
   ],
+  types: ["int8", "uint8"],
   attributes: gemmAttributes,
   versions: [{ since: 1 }],
   expand: (b, inputs, view) => {

@@ -239,10 +239,10 @@ const DynamicQuantizeLinear = defineExpansion({
   name: "DynamicQuantizeLinear",
   summary: "Quantises to uint8 by the range that the elements have.",
   inputs: ["x"],
+  types: ["float32"],
   attributes: {},
   versions: [{ since: 11 }],
-  expand: (b, [x], view) => {
-    if (x!.dtype !== "float32") view.fail(`does not take ${x!.dtype}`, "E_UNSUPPORTED");
+  expand: (b, [x]) => {
     const { scale, zero } = dynamicParameters(b, x!);
     return [b.op("kiln.Quantize", [x!, scale, zero], { to: dtypes.uint8.onnx }), scale, zero];
   },

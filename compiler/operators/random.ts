@@ -139,11 +139,11 @@ const Bernoulli = defineExpansion({
   name: "Bernoulli",
   summary: "1 with the probability that the input gives, else 0.",
   inputs: ["input"],
+  types: floats,
   attributes: { ...seedAttribute, dtype: attribute.optional("int") },
   versions: [15, 22].map((since) => ({ since })),
   expand: (b, [x], view) => {
     const { dtype: code, seed } = view.attributes;
-    if (!floats.includes(x!.dtype)) view.fail(`does not take ${x!.dtype}`);
     const drawn = uniformLike(b, x!, seed, view.name);
     return [b.cast(b.op("Less", [drawn, b.cast(x!, "float64")]), wantedType(code, x!, view))];
   },
@@ -157,13 +157,13 @@ const Multinomial = defineExpansion({
   name: "Multinomial",
   summary: "Classes drawn by the logarithms of their probabilities.",
   inputs: ["input"],
+  types: floats,
   attributes: { ...seedAttribute, dtype: attribute.int(6), sample_size: attribute.int(1) },
   versions: [7, 22].map((since) => ({ since })),
   expand: (b, [x], view) => {
     const { dtype: code, sample_size: samples, seed } = view.attributes;
     const dtype = wantedType(code, null, view);
     if (dtype !== "int32" && dtype !== "int64") view.fail(`does not make ${dtype}`);
-    if (!floats.includes(x!.dtype)) view.fail(`does not take ${x!.dtype}`);
     if (x!.rank !== 2) view.fail(`takes 2 dims, not ${x!.rank}`, "E_SHAPE");
     if (samples < 1) view.fail(`sample_size is ${samples}`);
     const classes = b.ints([1]);

@@ -49,7 +49,6 @@ const widened = (dtype: DType): DType =>
 
 function checkTypes(context: NodeView): void {
   const { dtype } = context.input(0);
-  if (!numeric.includes(dtype)) context.fail(`does not take ${dtype}`, "E_UNSUPPORTED");
   if (context.input(1).dtype !== dtype || context.input(2).dtype !== dtype) {
     context.fail("start, limit and delta differ in type");
   }
@@ -70,6 +69,7 @@ const Range = injective({
   name: "Range",
   summary: "The numbers from start to limit (which is left out) in steps of delta.",
   inputs: ["start", "limit", "delta"],
+  types: numeric,
   attributes: {},
   versions: [11, 27].map((since) => ({ since, upgrade: countedRange })),
   infer: (context) => {

@@ -5,7 +5,6 @@ import type { Attributes, Value } from "../ir/graph.js";
 import { recurrentActivations } from "../kernels/recurrent-activations.js";
 import type { GraphBuilder } from "./builder.js";
 import { attribute, type ImportedNode } from "./operator.js";
-import { floats } from "./pointwise.js";
 import { reshapeTo, shapePart } from "./shape-arithmetic.js";
 
 export const recurrentAttributes = {
@@ -40,7 +39,6 @@ export const directionNames: Readonly<Record<string, readonly boolean[]>> = {
 export function layerOf(b: GraphBuilder, inputs: RecurrentInputs, view: RecurrentView, gates: number): Layer {
   const { direction, layout } = view.attributes;
   const x = inputs[0]!;
-  if (!floats.includes(x.dtype)) view.fail(`does not take ${x.dtype}`, "E_UNSUPPORTED");
   if (x.rank !== 3) view.fail(`takes 3 dims, not ${x.rank}`, "E_SHAPE");
   const names = Object.hasOwn(directionNames, direction) ? directionNames[direction] : undefined;
   if (names === undefined) return view.fail(`direction "${direction}" is not defined`);

@@ -6,6 +6,7 @@
 import type { Attributes, Value } from "../ir/graph.js";
 import type { GraphBuilder } from "./builder.js";
 import { attribute, defineExpansion, type Operator } from "./operator.js";
+import { floats } from "./pointwise.js";
 import {
   activationsOf,
   recurrentAttributes as attributes,
@@ -130,6 +131,7 @@ const rnn = {
 const RNN = defineExpansion({
   ...rnn,
   inputs: common,
+  types: floats,
   attributes,
   versions: [
     { since: 1, attributes: { ...attributes, ...first } },
@@ -148,6 +150,7 @@ const gru = {
 const GRU = defineExpansion({
   ...gru,
   inputs: common,
+  types: floats,
   attributes: { ...attributes, linear_before_reset: attribute.int(0) },
   versions: [
     { since: 1, attributes: { ...attributes, ...first } },
@@ -167,6 +170,7 @@ export const lstm = {
 const LSTM = defineExpansion({
   ...lstm,
   inputs: [...common, "initial_c?", "P?"],
+  types: floats,
   attributes: { ...attributes, input_forget: attribute.int(0) },
   versions: [
     { since: 1, attributes: { ...attributes, input_forget: attribute.int(0), ...first } },

@@ -99,6 +99,7 @@ export function reduction(declaration: ReductionDeclaration): Operator {
     name,
     summary,
     inputs: ["data", "axes?"],
+    types,
     attributes,
     versions: since.map((version) =>
       version < axesInputSince
@@ -107,7 +108,6 @@ export function reduction(declaration: ReductionDeclaration): Operator {
     ),
     infer: (context) => {
       const { dtype, shape } = context.input(0);
-      if (!types.includes(dtype)) context.fail(`does not take ${dtype}`, "E_UNSUPPORTED");
       const reduced = reducedDims(context);
       const count = reduced.every(isStatic)
         ? reduced.filter((flag) => flag === 1).length

@@ -66,7 +66,6 @@ const attributes = {
 } as const;
 
 function checkInput(x: Value, size: number, { fail }: Pick<ImportedNode, "fail">): void {
-  if (!floats.includes(x.dtype)) fail(`does not take ${x.dtype}`, "E_UNSUPPORTED");
   if (x.rank !== 3 && x.rank !== 4) fail(`takes 3 or 4 dims, not ${x.rank}`, "E_SHAPE");
   if (size < 0 || size % 2 !== 0) fail(`rotary_embedding_dim ${size} does not make pairs`);
 }
@@ -75,6 +74,7 @@ const RotaryEmbedding = defineExpansion({
   name: "RotaryEmbedding",
   summary: "Turns pairs of elements of each head by angles of the places, from tables of cosines and sines.",
   inputs: ["X", "cos_cache", "sin_cache", "position_ids?"],
+  types: floats,
   attributes,
   versions: [{ since: 23 }],
   expand: (b, [x, cos, sin, places], { attributes, fail }) => {
@@ -107,6 +107,7 @@ const MicrosoftRotaryEmbedding = defineExpansion({
   domain: "com.microsoft",
   summary: "RotaryEmbedding with places before the tables, given for every step or as that of the first.",
   inputs: ["input", "position_ids", "cos_cache", "sin_cache"],
+  types: floats,
   attributes: { ...attributes, is_packed_batching: attribute.int(0), scale: attribute.float(1) },
   versions: [{ since: 1 }],
   expand: (b, [x, places, cos, sin], { attributes, fail }) => {

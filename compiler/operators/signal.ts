@@ -52,6 +52,7 @@ function windowOperator(name: string, summary: string, weights: readonly number[
     name,
     summary,
     inputs: ["size"],
+    types: ["int32", "int64"],
     attributes: windowAttributes,
     versions: [17],
     infer: (context) => [
@@ -155,6 +156,7 @@ const MelWeightMatrix = defineExpansion({
   name: "MelWeightMatrix",
   summary: "Weights that take a spectrum's bins to bands of the mel scale.",
   inputs: MEL_INPUTS,
+  types: ["int32", "int64"],
   attributes: melAttributes,
   versions: [{ since: 17 }],
   expand: (b, inputs, { attributes }) => {
@@ -196,6 +198,7 @@ const STFT = defineExpansion({
   name: "STFT",
   summary: "Fourier transforms of parts of a signal that overlap, each under a window.",
   inputs: ["signal", "frame_step", "window?", "frame_length?"],
+  types: floats,
   attributes: { onesided: attribute.int(1) },
   versions: [{ since: 17 }],
   expand: (b, [given, step, window = null, length = null], { attributes, fail }) => {

@@ -40,6 +40,7 @@ function softmaxOperator(name: string, log: boolean, summary: string): Operator 
     name,
     summary,
     inputs: ["input"],
+    types: floats,
     attributes,
     versions: [
       { since: 1, attributes: old, upgrade: flattened(name) },
@@ -48,7 +49,6 @@ function softmaxOperator(name: string, log: boolean, summary: string): Operator 
     ],
     infer: (context) => {
       const { dtype, shape } = context.input(0);
-      if (!floats.includes(dtype)) context.fail(`does not take ${dtype}`, "E_UNSUPPORTED");
       axisOf(context);
       return [{ dtype, shape }];
     },

@@ -137,6 +137,7 @@ const TfIdfVectorizer = defineExpansion({
   name: "TfIdfVectorizer",
   summary: "How often n-grams of a pool of integers are in rows, and how much they weigh.",
   inputs: ["X"],
+  types: ["int32", "int64"],
   attributes,
   versions: [{ since: 9 }],
   expand: (b, [x], view) => {
@@ -144,7 +145,6 @@ const TfIdfVectorizer = defineExpansion({
     if (a.pool_strings.length > 0) {
       fail("a pool of strings is not supported", "E_UNSUPPORTED", "give integers in place of the words");
     }
-    if (x!.dtype !== "int32" && x!.dtype !== "int64") fail(`does not take ${x!.dtype}`);
     if (x!.rank !== 1 && x!.rank !== 2) fail(`takes 1 or 2 dims, not ${x!.rank}`, "E_SHAPE");
     if (!["TF", "IDF", "TFIDF"].includes(a.mode)) fail(`mode ${a.mode} is not defined`);
     if (a.max_skip_count < 0) fail(`max_skip_count is ${a.max_skip_count}`);

@@ -77,6 +77,7 @@ const TopK = defineOperator<typeof attributes>({
   name: "TopK",
   summary: "The largest (or smallest) elements along an axis in order, and their places.",
   inputs: ["X", "K"],
+  types: numeric,
   attributes,
   versions: [
     oldVersion(
@@ -92,7 +93,6 @@ const TopK = defineOperator<typeof attributes>({
   ],
   infer: (context) => {
     const { dtype, shape } = context.input(0);
-    if (!numeric.includes(dtype)) context.fail(`does not take ${dtype}`, "E_UNSUPPORTED");
     const result = shape.with(axisOf(context), wanted(context));
     return [
       { dtype, shape: result },

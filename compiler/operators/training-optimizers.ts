@@ -83,6 +83,7 @@ const optimizer = <const S extends AttributeSchema>(declaration: Optimizer<S>): 
     domain,
     summary: declaration.summary,
     inputs: ["R", "T", "inputs..."],
+    types: ["float32", "float64"],
     attributes: declaration.attributes,
     versions: [{ since: 1 }],
     expand: (b, inputs, view) => {

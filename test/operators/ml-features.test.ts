@@ -174,7 +174,7 @@ describe("refusals", () => {
       /2 numbers of offset for 3/,
     ],
     ["unknown norms", node("Normalizer", [matrix], { norm: "L3" }), "E_MODEL", /norm L3/],
-    ["types", node("Binarizer", [vector("uint8", 1)]), "E_MODEL", /does not take uint8/],
+    ["types", node("Binarizer", [vector("uint8", 1)]), "E_UNSUPPORTED", /does not take uint8/],
     [
       "imputed values of the other kind",
       node("Imputer", [matrix], { imputed_value_int64s: [1] }),

@@ -212,7 +212,7 @@ describe("attributes", () => {
       "E_MODEL",
       /does not make int32/,
     );
-    await expectError(graph({ op: "Bernoulli", inputs: [integers] }), "E_MODEL", /does not take int32/);
+    await expectError(graph({ op: "Bernoulli", inputs: [integers] }), "E_UNSUPPORTED", /does not take int32/);
     const strings = { shape: [1], dtype: 8 };
     await expectError(
       graph({ op: "RandomUniform", inputs: [], attributes: strings }),
