@@ -24,9 +24,51 @@ function resize(b: GraphBuilder, inputs: readonly (Value | null)[], view: View):
   const [scales, sizes] = [present(inputs[2]), present(inputs[3])];
   if ((scales === null) === (sizes === null)) view.fail("needs either scales or sizes");
   const { antialias, mode } = view.attributes;
+  const resized = resizedAxes(x!, scales ?? sizes!, view);
+  if (mode === "cubic" && antialias === 0 && resized.length > mostCubicAxes)
+    return [axisByAxis(b, x!, [present(roi), scales, sizes], resized, view)];
   const name = antialias !== 0 && mode !== "nearest" ? "kiln.ResizeAntialias" : "Resize";
   const computed = scales === null ? sizes : sizesByScales(b, x!, scales, view);
   return [b.op(name, [x!, roi ?? null, scales, computed], presentAttributes(view))];
+}
+
+/** A result element of cubic interpolation is made of four to the power of the axes: beyond this they are too many. */
+const mostCubicAxes = 2;
+
+interface AxisPlace {
+  readonly axis: number;
+  /** Its place in the lists of scales and sizes, which are so long. */
+  readonly place: number;
+  readonly count: number;
+}
+
+/** Axes that may get another size or be cropped. Those of a policy depend on each other and are left together. */
+function resizedAxes(x: Value, amounts: Value, { attributes }: View): AxisPlace[] {
+  if (attributes.keep_aspect_ratio_policy !== "stretch") return [];
+  const known = elementsOf(amounts);
+  const axes = attributes.axes ?? allAxes(x.rank);
+  const isCropped = attributes.coordinate_transformation_mode === "tf_crop_and_resize";
+  return axes.flatMap((axis, place) => {
+    const [amount, dim] = [known?.[place], x.shape.at(axis)];
+    const stays = amount !== undefined && (amounts.dtype === "int64" ? amount === dim : amount === 1);
+    return stays && !isCropped ? [] : [{ axis, place, count: axes.length }];
+  });
+}
+
+/** The same by one axis after the other: their order does not matter. */
+function axisByAxis(
+  b: GraphBuilder,
+  x: Value,
+  [roi, scales, sizes]: readonly (Value | null)[],
+  axes: readonly AxisPlace[],
+  view: View,
+): Value {
+  return axes.reduce((value, { axis, place, count }) => {
+    const at = (list: Value | null | undefined, ...places: number[]): Value | null =>
+      list ? b.op("Gather", [list, b.ints(places)]) : null;
+    const inputs = [value, at(roi, place, place + count), at(scales, place), at(sizes, place)];
+    return resize(b, inputs, { ...view, attributes: { ...view.attributes, axes: [axis] } })[0]!;
+  }, x);
 }
 
 /** An input without elements counts as left out. */
