@@ -110,8 +110,10 @@ const Selected = defineOperator<typeof attributes>({
     for (const i of [2, 3, 4]) {
       const value = context.optional(i);
       const dtype = i === 2 ? "int64" : "float32";
-      if (value === null || (value.dtype === dtype && productOfDims(value.shape) === 1)) continue;
-      context.fail(`${inputs[i]!.replace("?", "")} is ${printType(value.type)}, not one ${dtype}`);
+      if (value === null) continue;
+      const reason = `${inputs[i]!.replace("?", "")} is ${printType(value.type)}, not one ${dtype}`;
+      if (value.dtype !== dtype) context.fail(reason);
+      context.requireEqual(productOfDims(value.shape), 1, reason);
     }
     return [
       { dtype: "int64", shape: [productOfDims([batches, classes, mostOfClass(context, count)]), 3] },
