@@ -7,12 +7,6 @@ import { decodeElements } from "../../compiler/operators/numbers.js";
 const relative = 1e-3;
 const absolute = 1e-7;
 
-/** Cases whose expected values are further from what is right than that, and how far. */
-const inexact: readonly (readonly [cases: RegExp, absolute: number])[] = [
-  // Computed by NumPy in float32, they are 2e-7 where the result is 0.
-  [/^test_dft_inverse/, 1e-6],
-];
-
 /** Cases whose expected values are drawn from a generator in a state that the model does not tell. */
 export const randomCases = /^test_bernoulli/;
 
@@ -23,23 +17,22 @@ export function typeDifference(actual: TensorData, expected: TensorData): string
 }
 
 /** What is wrong with the result, or null. Floats are within the tolerance, NaN is NaN, all else is exact. */
-export function difference(actual: TensorData, expected: TensorData, name: string): string | null {
+export function difference(actual: TensorData, expected: TensorData): string | null {
   const wrongType = typeDifference(actual, expected);
   if (wrongType !== null) return wrongType;
-  const error = inexact.find(([cases]) => cases.test(name))?.[1] ?? absolute;
   const isFloat = dtypes[expected.dtype].kind.endsWith("float");
   const [a, b] = isFloat
     ? [decodeElements(actual), decodeElements(expected)]
     : [actual.data as ArrayLike<number | bigint>, expected.data as ArrayLike<number | bigint>];
   for (let i = 0; i < b.length; i++) {
-    if (isFloat ? !isClose(Number(a[i]), Number(b[i]), error) : a[i] !== b[i]) {
+    if (isFloat ? !isClose(Number(a[i]), Number(b[i])) : a[i] !== b[i]) {
       return `element ${i} is ${a[i]}, not ${b[i]}`;
     }
   }
   return null;
 }
 
-function isClose(actual: number, expected: number, absolute: number): boolean {
+function isClose(actual: number, expected: number): boolean {
   if (actual === expected || (Number.isNaN(actual) && Number.isNaN(expected))) return true;
   return Math.abs(actual - expected) <= absolute + relative * Math.abs(expected);
 }

@@ -35,7 +35,7 @@ export async function runCase(one: Case, dynamic: boolean): Promise<Outcome> {
         const info = model.outputs[i];
         if (info === undefined) return failed(name, `there is no output ${i}`);
         const compare = randomCases.test(name) ? typeDifference : difference;
-        const wrong = compare(tensorOf(results[info.name]!), expected, name);
+        const wrong = compare(tensorOf(results[info.name]!), expected);
         if (wrong !== null) return failed(name, `output "${info.name}": ${wrong}`);
       }
     }
