@@ -11,7 +11,7 @@ import {
 } from "../runtime/metadata.js";
 import { invariant, KilnError } from "./diagnostics.js";
 import { type Dim, dimSymbols, equalDims, isStatic, printDim, symbolDim } from "./ir/dim.js";
-import type { Graph, Value } from "./ir/graph.js";
+import { type Graph, splitStates, type Value } from "./ir/graph.js";
 import { generateLoader } from "./loader.js";
 import { callsOf, kernelsOf, type Program, type ProgramBuffer, type RunError } from "./loop/program.js";
 import {
@@ -142,14 +142,18 @@ function describe(
     };
   };
   const bindAll = (values: readonly Value[], buffers: readonly ProgramBuffer[]) =>
-    values.map((value, i) => bind(value, buffers[i]!));
+    splitStates(
+      graph,
+      values.map((value, i) => bind(value, buffers[i]!)),
+    );
+  const [inputs, states] = bindAll(graph.inputs, program.inputs);
   return {
     abi: ABI_VERSION,
     producer,
     name: options.name ?? graph.name,
     features: ["simd128", ...(features.relaxedSimd ? ["relaxed-simd"] : [])],
-    inputs: bindAll(graph.inputs.slice(0, graph.inputs.length - graph.states), program.inputs),
-    outputs: bindAll(graph.outputs.slice(0, graph.outputs.length - graph.states), program.outputs),
+    inputs,
+    outputs: bindAll(graph.outputs, program.outputs)[0],
     weights: {
       ...plan.weights,
       embedded: options.weights !== "split",
@@ -164,10 +168,7 @@ function describe(
       ...symbolBounds(options).get(name),
     })),
     errors: [],
-    states: bindAll(
-      graph.inputs.slice(graph.inputs.length - graph.states),
-      program.inputs.filter(({ kind }) => kind === "state"),
-    ) as FixedBinding[],
+    states: states as FixedBinding[],
   };
 }
 

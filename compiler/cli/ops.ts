@@ -37,12 +37,14 @@ interface OperatorRow {
   readonly versions: readonly number[];
   /** Element types of the first input that are taken; null for all. */
   readonly types: readonly DType[] | null;
+  /** The same to read. */
+  readonly taken: string;
   readonly summary: string;
 }
 
 const runOps: Body<Flags> = async (terminal, _args, flags) => {
   const operators = await listOperators();
-  if (terminal.flags.json === true) terminal.printJson(operators);
+  if (terminal.flags.json === true) terminal.printJson(operators.map(({ taken: _, ...row }) => row));
   else if (flags.markdown === true) terminal.print(markdown(operators));
   else {
     const columns = [left("operator"), left("domain"), left("versions"), left("types"), left("summary")];
@@ -55,15 +57,23 @@ const runOps: Body<Flags> = async (terminal, _args, flags) => {
 async function listOperators(): Promise<OperatorRow[]> {
   const { allOperators } = await import("../operators/index.js");
   const { importOperators } = await import("../onnx/import-operators.js");
+  const groups = await import("../operators/pointwise.js");
+  const kinds: Kinds = {
+    float: groups.floats,
+    int: groups.signedIntegers,
+    uint: groups.unsignedIntegers,
+    float8: groups.float8s,
+  };
   // Those of Kiln's domain are made by the importer and by passes: no model has them.
   const declared = allOperators().filter(({ domain }) => domain !== "kiln");
   return [
-    ...importOperators.map((one) => ({ ...one, domain: "", types: null })),
-    ...declared.map(({ name, domain, versions, types, summary }) => ({
+    ...importOperators.map((one) => ({ ...one, domain: "", types: null, taken: "all" })),
+    ...declared.map(({ name, domain, versions, types = null, summary }) => ({
       name,
       domain,
       versions: versions.map(({ since }) => since).sort((a, b) => a - b),
-      types: types ?? null,
+      types,
+      taken: describeTypes(types, kinds),
       summary,
     })),
   ].sort((a, b) => (a.domain === b.domain ? compare(a.name, b.name) : compare(a.domain, b.domain)));
@@ -72,27 +82,21 @@ async function listOperators(): Promise<OperatorRow[]> {
 /** By code units, so that every system lists them alike. */
 const compare = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
 
-/** Kinds of types that stand for all of theirs. */
-const kinds: readonly (readonly [name: string, types: readonly DType[]])[] = [
-  ["float", ["float32", "float64", "float16", "bfloat16"]],
-  ["int", ["int8", "int16", "int32", "int64"]],
-  ["uint", ["uint8", "uint16", "uint32", "uint64"]],
-  ["float8", ["float8e4m3fn", "float8e4m3fnuz", "float8e5m2", "float8e5m2fnuz"]],
-];
+type Kinds = Readonly<Record<string, readonly DType[]>>;
 
 /** `float, int32, int64`: kinds of types that are all taken by one name, else the types. */
-function describeTypes(types: readonly DType[] | null): string {
+function describeTypes(types: readonly DType[] | null, kinds: Kinds): string {
   if (types === null) return "all";
-  const whole = kinds.filter(([, all]) => all.every((type) => types.includes(type)));
+  const whole = Object.entries(kinds).filter(([, all]) => all.every((type) => types.includes(type)));
   const others = types.filter((type) => !whole.some(([, all]) => all.includes(type)));
   return [...whole.map(([name]) => name), ...others].join(", ");
 }
 
-const cells = ({ name, domain, versions, types, summary }: OperatorRow): string[] => [
+const cells = ({ name, domain, versions, taken, summary }: OperatorRow): string[] => [
   name,
   domain === "" ? "ai.onnx" : domain,
   versions.join(", "),
-  describeTypes(types),
+  taken,
   summary,
 ];
 

@@ -127,6 +127,12 @@ export function constantValue(name: string, data: TensorData): Value {
   return value;
 }
 
+/** A graph's inputs, or its outputs, in two parts: what a run is given or gives, and the states or their next values. */
+export function splitStates<T>({ states }: Graph, all: readonly T[]): [rest: T[], states: T[]] {
+  const at = all.length - states;
+  return [all.slice(0, at), all.slice(at)];
+}
+
 /** Users of every value: nodes of this graph (regions capture nothing: all they use is passed in). */
 export function usersOf(graph: Graph): Map<Value, Node[]> {
   const users = new Map<Value, Node[]>();

@@ -11,7 +11,14 @@
 
 import { invariant, KilnError } from "../diagnostics.js";
 import { isStatic, printDim } from "../ir/dim.js";
-import { byteLengthOf, type Graph, type Node, type TensorType, type Value } from "../ir/graph.js";
+import {
+  byteLengthOf,
+  type Graph,
+  type Node,
+  splitStates,
+  type TensorType,
+  type Value,
+} from "../ir/graph.js";
 import { type TensorData, tensorBytes } from "../ir/tensor.js";
 import type { Program, ProgramBuffer, RunError, Step } from "../loop/program.js";
 import { findOperator } from "../operators/index.js";
@@ -58,25 +65,23 @@ export class Lowering {
 
   run(): Program {
     const { graph } = this;
-    const inputs = graph.inputs.map((value, i) => {
-      const isState = i >= graph.inputs.length - graph.states;
-      return this.placeNew(value, isState ? "state" : "input").buffer;
-    });
-    const states = inputs.filter(({ kind }) => kind === "state");
-    const results = graph.outputs.slice(0, graph.outputs.length - graph.states);
+    const [given, kept] = splitStates(graph, graph.inputs);
+    const [results, next] = splitStates(graph, graph.outputs);
+    const inputs = given.map((value) => this.placeNew(value, "input").buffer);
+    const states = kept.map((value) => this.placeNew(value, "state").buffer);
     const outputs = results.map((value) => this.newBuffer(value.name, value.type, "output"));
     this.destinations = planDestinations(graph, this, outputs);
     for (const node of graph.nodes) this.lowerNode(node);
     results.forEach((value, i) => {
       this.deliver(value, this.placementOf(value), outputs[i]!);
     });
-    this.storeStates(graph.outputs.slice(results.length), states);
+    this.storeStates(next, states);
     if (this.canFail()) this.errorBuffer();
     return {
       name: graph.name,
       buffers: this.buffers,
       steps: this.steps,
-      inputs,
+      inputs: [...inputs, ...states],
       outputs: [...outputs, ...states],
       inputShapes: graph.inputs.map(({ shape }) => shape),
       outputShapes: graph.outputs.map(({ shape }) => shape),

@@ -162,7 +162,6 @@ export class NameTable {
     const { length } = this.order;
     return () => {
       for (const name of this.order.splice(length)) this.taken.delete(name);
-      this.counters.clear();
     };
   }
 

@@ -63,10 +63,7 @@ export class Choices {
     const rewind = this.host.mark();
     this.depth++;
     try {
-      return this.solve(new Map(), () => {
-        rewind();
-        return build();
-      });
+      return this.solve(new Map(), build, rewind);
     } catch (error) {
       if (error instanceof KilnError && !this.depths.has(error)) this.depths.set(error, this.depth);
       throw error;
@@ -84,7 +81,8 @@ export class Choices {
     );
   }
 
-  private solve<T>(choices: ReadonlyMap<number, Choice>, build: () => T): T {
+  private solve<T>(choices: ReadonlyMap<number, Choice>, build: () => T, rewind: () => void): T {
+    if (choices.size > 0) rewind();
     if (choices.size > 0 && ++this.attempts > mostAttempts) {
       throw new KilnError("E_LIMIT", "the model has too many If nodes whose arms differ in rank", {
         hint: "bind the dims that their conditions depend on with --dim or --input-shape",
@@ -97,8 +95,8 @@ export class Choices {
     } catch (needed) {
       if (!(needed instanceof ChoiceNeeded)) throw needed;
       const withChoice = (choice: Choice) => new Map([...choices, [needed.occurrence, choice]]);
-      const attempt = (arm: Arm) => this.solve(withChoice({ arm, because: "" }), build);
-      return this.solve(withChoice(needed.only ?? this.choose(attempt)), build);
+      const attempt = (arm: Arm) => this.solve(withChoice({ arm, because: "" }), build, rewind);
+      return this.solve(withChoice(needed.only ?? this.choose(attempt)), build, rewind);
     }
   }
 
@@ -108,8 +106,8 @@ export class Choices {
     if (withThen === null && withElse === null) return { arm: "either" };
     if (withThen && withElse) throw withThen;
     return withThen
-      ? { arm: "else", because: reasonOf(withThen) }
-      : { arm: "then", because: reasonOf(withElse!) };
+      ? { arm: "else", because: firstLine(withThen) }
+      : { arm: "then", because: firstLine(withElse!) };
   }
 
   /** The error of shapes that do not fit, null where they do. */
@@ -130,4 +128,4 @@ export class Choices {
 }
 
 /** The first line of what an error says. */
-export const reasonOf = (error: KilnError): string => error.message.split("\n")[0]!;
+export const firstLine = (error: KilnError): string => error.message.split("\n")[0]!;

@@ -6,7 +6,7 @@ import type { DType } from "../ir/dtype.js";
 import { createNode, type Graph, printType, type TensorType, Value } from "../ir/graph.js";
 import { tensorOf } from "../ir/tensor.js";
 import type { ImportBuilder } from "./import-builder.js";
-import { ChoiceNeeded, type Choices, reasonOf } from "./import-choices.js";
+import { ChoiceNeeded, type Choices, firstLine } from "./import-choices.js";
 import { EitherRank, type Known } from "./import-scope.js";
 import type { OnnxGraph, OnnxNode } from "./model.js";
 
@@ -109,10 +109,10 @@ function importArms(importer: RegionImporter, node: OnnxNode, occurrence: number
   const whenFalse = importArm("else_branch");
   if (whenTrue instanceof KilnError) {
     if (whenFalse instanceof KilnError) throw whenTrue;
-    throw new ChoiceNeeded(occurrence, { arm: "else", because: reasonOf(whenTrue) });
+    throw new ChoiceNeeded(occurrence, { arm: "else", because: firstLine(whenTrue) });
   }
   if (whenFalse instanceof KilnError) {
-    throw new ChoiceNeeded(occurrence, { arm: "then", because: reasonOf(whenFalse) });
+    throw new ChoiceNeeded(occurrence, { arm: "then", because: firstLine(whenFalse) });
   }
   return [whenTrue, whenFalse];
 }

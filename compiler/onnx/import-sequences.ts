@@ -11,6 +11,7 @@ import { Value } from "../ir/graph.js";
 import { toNumbers } from "../ir/tensor.js";
 import type { ImportBuilder } from "./import-builder.js";
 import { graphAttribute } from "./import-control.js";
+import type { ImportOperator } from "./import-operators.js";
 import { Absent, EitherRank, type Known, reported, Sequence, type Unknown } from "./import-scope.js";
 import { getInt, type OnnxGraph, type OnnxNode } from "./model.js";
 
@@ -29,7 +30,7 @@ const mostItems = 4096;
 
 /** Whether the node's operator makes, changes or takes apart sequences or optionals. */
 export const isSequenceOperator = ({ domain, opType }: OnnxNode): boolean =>
-  domain === "" && rules.has(opType);
+  domain === "" && ruleOf.has(opType);
 
 /**
  * What the node's outputs stand for.
@@ -40,7 +41,8 @@ export function importSequence(
   node: OnnxNode,
   inputs: Inputs,
 ): Known[] | Unknown {
-  const { since, run } = rules.get(node.opType)!;
+  const { versions, run } = ruleOf.get(node.opType)!;
+  const since = Math.min(...versions);
   if (node.opset < since) refuse(`the operator is supported from opset ${since} on`);
   return run(importer, node, inputs);
 }
@@ -55,20 +57,65 @@ export function nonTensorReason(inputs: Inputs): string | null {
   return null;
 }
 
-const rules = new Map<string, { since: number; run: Rule }>([
-  ["Optional", { since: 15, run: (_, __, [value]) => [value ?? new Absent()] }],
-  ["OptionalGetElement", { since: 15, run: getElement }],
-  ["OptionalHasElement", { since: 15, run: hasElement }],
-  ["SequenceConstruct", { since: 11, run: construct }],
-  ["SequenceEmpty", { since: 11, run: (_, node) => [new Sequence(emptyType(node), [])] }],
-  ["SequenceInsert", { since: 11, run: insert }],
-  ["SequenceErase", { since: 11, run: erase }],
-  ["SequenceAt", { since: 11, run: at }],
-  ["SequenceLength", { since: 11, run: length }],
-  ["SplitToSequence", { since: 11, run: split }],
-  ["ConcatFromSequence", { since: 11, run: concat }],
-  ["SequenceMap", { since: 17, run: map }],
-]);
+/** Every operator with its versions, what it is, and what it does. */
+const rules: readonly (ImportOperator & { readonly run: Rule })[] = [
+  {
+    name: "Optional",
+    versions: [15],
+    summary: "A value that may be absent, where the model says which.",
+    run: (_, __, [value]) => [value ?? new Absent()],
+  },
+  { name: "OptionalGetElement", versions: [15, 18], summary: "The value of an optional.", run: getElement },
+  {
+    name: "OptionalHasElement",
+    versions: [15, 18],
+    summary: "Whether an optional has a value.",
+    run: hasElement,
+  },
+  {
+    name: "SequenceConstruct",
+    versions: [11],
+    summary: "A sequence of tensors, whose length is known when the model is compiled.",
+    run: construct,
+  },
+  {
+    name: "SequenceEmpty",
+    versions: [11],
+    summary: "A sequence without tensors.",
+    run: (_, node) => [new Sequence(emptyType(node), [])],
+  },
+  {
+    name: "SequenceInsert",
+    versions: [11],
+    summary: "A sequence with one more tensor, at a known place.",
+    run: insert,
+  },
+  {
+    name: "SequenceErase",
+    versions: [11],
+    summary: "A sequence without the tensor at a known place.",
+    run: erase,
+  },
+  { name: "SequenceAt", versions: [11], summary: "The tensor at a known place.", run: at },
+  { name: "SequenceLength", versions: [11], summary: "How many tensors a sequence has.", run: length },
+  {
+    name: "SplitToSequence",
+    versions: [11, 24],
+    summary: "The parts of a tensor, where their number is known.",
+    run: split,
+  },
+  {
+    name: "ConcatFromSequence",
+    versions: [11],
+    summary: "The tensors of a sequence, joined along an axis.",
+    run: concat,
+  },
+  { name: "SequenceMap", versions: [17], summary: "A graph for each tensor of a sequence.", run: map },
+];
+
+const ruleOf = new Map(rules.map((rule) => [rule.name, rule]));
+
+export const sequenceOperators: readonly ImportOperator[] = rules;
 
 // ---------------------------------------------------------------------------------------------- optionals
 

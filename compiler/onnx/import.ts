@@ -26,6 +26,7 @@ import {
   requireSingle,
 } from "./import-control.js";
 import { checkSymbols, type InputSizes, inputTypes } from "./import-inputs.js";
+import { isControlOperator } from "./import-operators.js";
 import { EitherRank, type Known, RegionScope, reported, Scope, Sequence, Unknown } from "./import-scope.js";
 import { importSequence, isSequenceOperator, nonTensorReason } from "./import-sequences.js";
 import { makeStates, type StatePairs } from "./import-states.js";
@@ -172,7 +173,7 @@ class Importer {
       const value = this.constant(node.outputs[0]!, constantValue(node));
       return value instanceof Value ? [value] : unsupported(value.reason!);
     }
-    const isControl = node.domain === "" && ["If", "Loop", "Scan"].includes(node.opType);
+    const isControl = isControlOperator(node);
     const isSequence = isSequenceOperator(node);
     const found = isControl || isSequence ? null : findVersion(node);
     const given: (Known | null)[] = [];

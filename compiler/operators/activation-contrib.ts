@@ -3,6 +3,7 @@
 import { isStatic } from "../ir/dim.js";
 import type { Value } from "../ir/graph.js";
 import type { GraphBuilder } from "./builder.js";
+import { contrib } from "./contrib.js";
 import {
   type AttributeSchema,
   attribute,
@@ -15,23 +16,10 @@ import { shapePart } from "./shape-arithmetic.js";
 
 const domain = "com.microsoft";
 
-interface Contrib<S extends AttributeSchema> {
-  readonly name: string;
-  readonly summary: string;
-  readonly inputs: readonly string[];
-  readonly attributes: S;
-  readonly compute: (b: GraphBuilder, inputs: readonly (Value | null)[], view: ImportedNode<S>) => Value;
-}
-
-/** An operator with one result that is an expression of others. */
-const contrib = <const S extends AttributeSchema>({ compute, ...rest }: Contrib<S>): Operator =>
-  defineExpansion<S>({
-    ...rest,
-    domain,
-    types: floats,
-    versions: [{ since: 1 }],
-    expand: (b, inputs, view) => [compute(b, inputs, view)],
-  });
+/** All of them are functions of floats. */
+const activation = <const S extends AttributeSchema>(
+  declaration: Parameters<typeof contrib<S>>[0],
+): Operator => contrib({ ...declaration, types: floats });
 
 /** The tensor and a vector for its last dim, which may be left out. */
 function withBias(
@@ -50,42 +38,42 @@ function withBias(
 const fastGelu = (b: GraphBuilder, x: Value): Value => b.op("Gelu", [x], { approximate: "tanh" });
 
 const contribActivations: readonly Operator[] = [
-  contrib({
+  activation({
     name: "Gelu",
     summary: "x times the normal distribution function.",
     inputs: ["X"],
     attributes: {},
     compute: (b, [x]) => b.op("Gelu", [x!]),
   }),
-  contrib({
+  activation({
     name: "BiasGelu",
     summary: "Gelu of a tensor and a bias.",
     inputs: ["A", "B"],
     attributes: {},
     compute: (b, [x, bias], view) => b.op("Gelu", [withBias(b, x!, bias, view)]),
   }),
-  contrib({
+  activation({
     name: "FastGelu",
     summary: "Gelu by tanh, of a tensor and a bias.",
     inputs: ["X", "bias?"],
     attributes: {},
     compute: (b, [x, bias], view) => fastGelu(b, withBias(b, x!, bias, view)),
   }),
-  contrib({
+  activation({
     name: "QuickGelu",
     summary: "x / (1 + e^(-alpha x)).",
     inputs: ["X"],
     attributes: { alpha: attribute.float(1.702) },
     compute: (b, [x], { attributes: { alpha } }) => b.op("Swish", [x!], { alpha }),
   }),
-  contrib({
+  activation({
     name: "GemmFastGelu",
     summary: "FastGelu of a matrix product and a bias.",
     inputs: ["X", "W", "bias?"],
     attributes: {},
     compute: (b, [x, w, bias], view) => fastGelu(b, withBias(b, b.op("MatMul", [x!, w!]), bias, view)),
   }),
-  contrib({
+  activation({
     name: "BiasSplitGelu",
     summary: "Of a tensor and a bias, the first half of the last dim times Gelu of the second.",
     inputs: ["X", "bias"],
@@ -101,14 +89,14 @@ const contribActivations: readonly Operator[] = [
       return b.op("Mul", [left, b.op("Gelu", [b.op("Slice", [sum, half, all, axis])])]);
     },
   }),
-  contrib({
+  activation({
     name: "BiasAdd",
     summary: "Sum of a tensor, a bias and another tensor.",
     inputs: ["X", "bias", "skip"],
     attributes: {},
     compute: (b, [x, bias, skip], view) => b.op("Add", [withBias(b, x!, bias, view), skip!]),
   }),
-  contrib({
+  activation({
     name: "BiasSoftmax",
     summary: "Softmax of a tensor and a bias, over all dims from an axis on.",
     inputs: ["data", "bias"],

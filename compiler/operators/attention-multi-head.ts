@@ -4,7 +4,7 @@ import { isStatic, multiplyDims, printDim } from "../ir/dim.js";
 import type { Value } from "../ir/graph.js";
 import { splitHeads } from "./attention-core.js";
 import { paddingBias } from "./attention-padding.js";
-import { attend, checkBias, checkFloat, type Heads, joined } from "./attention-weighing.js";
+import { attend, checkBias, type Heads, joined } from "./attention-weighing.js";
 import type { GraphBuilder } from "./builder.js";
 import { attribute, defineExpansion, type ImportedNode, type Operator } from "./operator.js";
 import { floats } from "./pointwise.js";
@@ -110,7 +110,6 @@ const MultiHeadAttention = defineExpansion({
     if (at(8) !== null || at(9) !== null)
       fail("a cache of a fixed length is not supported", "E_UNSUPPORTED", "use GroupQueryAttention for it");
     if ((pastKey === null) !== (pastValue === null)) fail("past_key and past_value go together");
-    checkFloat(at(0)!, view);
     checkBias(at(5), view);
     if (at(3) !== null && at(1)?.rank === 4) fail("takes no bias for keys that have heads");
     const heads = addBias(b, multiHeads(b, [at(0)!, at(1), at(2)], view), at(3), view);

@@ -4,7 +4,7 @@ import { equalDims, isStatic } from "../ir/dim.js";
 import type { Value } from "../ir/graph.js";
 import { splitHeads } from "./attention-core.js";
 import { paddingBias } from "./attention-padding.js";
-import { attend, checkBias, checkFloat, type Heads, joined } from "./attention-weighing.js";
+import { attend, checkBias, type Heads, joined } from "./attention-weighing.js";
 import type { GraphBuilder } from "./builder.js";
 import { attribute, defineExpansion, type ImportedNode, type Operator } from "./operator.js";
 import { floats } from "./pointwise.js";
@@ -112,7 +112,6 @@ const Attention = defineExpansion({
   expand: (b, inputs, view) => {
     const [x, weights, bias, mask = null, past = null, scoreBias = null, pastLength = null] = inputs;
     refuseUnsupported(view, pastLength);
-    checkFloat(x!, view);
     checkBias(scoreBias, view);
     if (x!.rank !== 3) view.fail(`takes 3 dims, not ${x!.rank}`, "E_SHAPE");
     const sizes = hiddenSizes(weights!, view.attributes.qkv_hidden_sizes, view);

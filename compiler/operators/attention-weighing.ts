@@ -4,7 +4,6 @@ import type { Value } from "../ir/graph.js";
 import { attentionScores, attentionType, attentionValues, joinHeads } from "./attention-core.js";
 import type { GraphBuilder } from "./builder.js";
 import type { ImportedNode } from "./operator.js";
-import { floats } from "./pointwise.js";
 
 type Fail = Pick<ImportedNode, "fail">;
 
@@ -40,10 +39,6 @@ export function attend(b: GraphBuilder, heads: Heads, { scale, biases, causalFro
     causalFrom === null ? scores : b.op("kiln.MaskScores", [scores, causalFrom, null], { causal: 1 });
   const probabilities = b.op("Softmax", [seen], { axis: -1 });
   return { result: joinHeads(b, b.cast(attentionValues(b, probabilities, v), dtype)), scores: seen };
-}
-
-export function checkFloat({ dtype }: Value, { fail }: Fail): void {
-  if (!floats.includes(dtype)) fail(`does not take ${dtype}`, "E_UNSUPPORTED");
 }
 
 /** A bias of scores: [batch or 1, heads or 1, queries, keys]. */

@@ -2,30 +2,8 @@
 
 import { isStatic } from "../ir/dim.js";
 import type { Value } from "../ir/graph.js";
-import type { GraphBuilder } from "./builder.js";
-import {
-  type AttributeSchema,
-  attribute,
-  defineExpansion,
-  type ImportedNode,
-  type Operator,
-} from "./operator.js";
-
-interface Contrib<S extends AttributeSchema> {
-  readonly name: string;
-  readonly summary: string;
-  readonly inputs: readonly string[];
-  readonly attributes: S;
-  readonly compute: (b: GraphBuilder, inputs: readonly (Value | null)[], view: ImportedNode<S>) => Value;
-}
-
-const contrib = <const S extends AttributeSchema>({ compute, ...rest }: Contrib<S>): Operator =>
-  defineExpansion<S>({
-    ...rest,
-    domain: "com.microsoft",
-    versions: [{ since: 1 }],
-    expand: (b, inputs, view) => [compute(b, inputs, view)],
-  });
+import { contrib } from "./contrib.js";
+import { attribute, type ImportedNode, type Operator } from "./operator.js";
 
 /** Products of complex numbers, whose parts lie side by side in the last dim. */
 const complexProduct = (name: string, summary: string, isConjugate: boolean): Operator =>

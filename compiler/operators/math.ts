@@ -9,7 +9,7 @@ import type { Expr } from "../loop/ir.js";
 import { convertElement } from "./cast-emit.js";
 import { isFloat, isUnsigned } from "./integer.js";
 import { attribute, type NodeView, type Operator } from "./operator.js";
-import { booleanElement, floats, numeric, pointwise } from "./pointwise.js";
+import { booleanElement, float8s, floats, numeric, pointwise } from "./pointwise.js";
 
 interface MathFunction {
   readonly name: string;
@@ -128,13 +128,7 @@ const Tanh = mathFunction({
   evaluate: Math.tanh,
 });
 
-const smallFloats: readonly DType[] = [
-  "float8e4m3fn",
-  "float8e4m3fnuz",
-  "float8e5m2",
-  "float8e5m2fnuz",
-  "float8e8m0",
-];
+const smallFloats: readonly DType[] = [...float8s, "float8e8m0"];
 
 /** Floats of 8 bits as float32. */
 function widened(x: Expr, context: NodeView): Expr {

@@ -19,7 +19,6 @@ export const featureTypes: readonly DType[] = ["float32", "float64", "int32", "i
 
 /** Features as rows, [N, F]; a tensor of one dim is one row. */
 export function rowsOf(b: GraphBuilder, x: Value, { fail }: Fail): Value {
-  if (!featureTypes.includes(x.dtype)) fail(`does not take ${x.dtype}`);
   if (x.rank === 1) return b.op("Unsqueeze", [x, b.ints([0])]);
   return x.rank === 2 ? x : fail(`takes rows of features in 1 or 2 dims, not ${x.rank}`, "E_SHAPE");
 }

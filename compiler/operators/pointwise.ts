@@ -22,6 +22,7 @@ export const signedIntegers: readonly DType[] = ["int8", "int16", "int32", "int6
 export const unsignedIntegers: readonly DType[] = ["uint8", "uint16", "uint32", "uint64"];
 export const integers: readonly DType[] = [...signedIntegers, ...unsignedIntegers];
 export const numeric: readonly DType[] = [...floats, ...integers];
+export const float8s: readonly DType[] = ["float8e4m3fn", "float8e4m3fnuz", "float8e5m2", "float8e5m2fnuz"];
 /** Types that can be calculated with, compared or at least told apart: all but minifloats and packed ones. */
 export const allTypes: readonly DType[] = [...numeric, "bool"];
 

@@ -13,12 +13,13 @@ import { injective } from "./injective.js";
 import { integerRange, isFloat } from "./integer.js";
 import { decodeElement, encodeElement } from "./numbers.js";
 import { type AttributesOf, attribute, type NodeView, type Operator } from "./operator.js";
-import { evaluateElements, pointwise } from "./pointwise.js";
+import { evaluateElements, float8s, pointwise } from "./pointwise.js";
 
 /** Types that tensors are quantised to. */
 export const quantizedTypes: readonly DType[] = [
   ...(["int8", "uint8", "int16", "uint16", "int4", "uint4", "int2", "uint2"] as const),
-  ...(["float8e4m3fn", "float8e4m3fnuz", "float8e5m2", "float8e5m2fnuz", "float4e2m1"] as const),
+  ...float8s,
+  "float4e2m1",
 ];
 
 /** The element type with this number; an error of the node where there is none. */

@@ -7,6 +7,7 @@ import { addBias, convolutionAttributes } from "./convolution-window.js";
 import { integerConvolution } from "./integer-convolution.js";
 import { integerProduct, operandScales, perColumn, perRow } from "./integer-matmul.js";
 import { defineExpansion, type Operator } from "./operator.js";
+import { float8s } from "./pointwise.js";
 import { alongAxis, scalarOf } from "./quantize.js";
 
 /** What a product of integers is multiplied by: left * right / result, in float32. */
@@ -26,7 +27,7 @@ const QLinearMatMul = defineExpansion({
   name: "QLinearMatMul",
   summary: "Matrix product of quantised tensors, quantised again.",
   inputs: ["a", "a_scale", "a_zero_point", "b", "b_scale", "b_zero_point", "y_scale", "y_zero_point"],
-  types: ["int8", "uint8", "float8e4m3fn", "float8e4m3fnuz", "float8e5m2", "float8e5m2fnuz"],
+  types: ["int8", "uint8", ...float8s],
   attributes: {},
   versions: [{ since: 10 }, { since: 21 }],
   expand: (b, inputs, view) => {

@@ -3,20 +3,13 @@
 import { describe, expect, test } from "vitest";
 import type { TensorData } from "../../compiler/ir/tensor.js";
 import { decodeElements } from "../../compiler/operators/numbers.js";
+import { randomTensor } from "../harness-random.js";
 import { evaluate, expectResults, graphOf, interpret, ints, type NodeCase, of } from "./harness.js";
-import { randomNumbers, rivalResults } from "./rival.js";
+import { rivalResults } from "./rival.js";
 
 const tolerance = { relative: 1e-5, absolute: 1e-6 };
 
-function some(seed: number, ...dims: number[]): TensorData {
-  const random = randomNumbers(seed);
-  const count = dims.reduce((a, b) => a * b, 1);
-  return of(
-    "float32",
-    dims,
-    Array.from({ length: count }, () => random() * 2 - 1),
-  );
-}
+const some = (seed: number, ...dims: number[]): TensorData => randomTensor(seed, dims);
 
 /** One head of one batch: rows of scores by which keys they see, and the values these give. */
 function attend(q: TensorData, k: TensorData, v: TensorData, sees: (query: number, key: number) => boolean) {

@@ -3,20 +3,12 @@
 import { describe, expect, test } from "vitest";
 import type { TensorData } from "../../compiler/ir/tensor.js";
 import { decodeElements } from "../../compiler/operators/numbers.js";
+import { randomTensor } from "../harness-random.js";
 import { expectResults, expectTensor, graphOf, interpret, type NodeCase, of } from "./harness.js";
-import { randomNumbers } from "./rival.js";
 
 const tolerance = { relative: 1e-4, absolute: 1e-6 };
 
-function some(seed: number, ...dims: number[]): TensorData {
-  const random = randomNumbers(seed);
-  const count = dims.reduce((a, b) => a * b, 1);
-  return of(
-    "float32",
-    dims,
-    Array.from({ length: count }, () => random() * 2 - 1),
-  );
-}
+const some = (seed: number, ...dims: number[]): TensorData => randomTensor(seed, dims);
 
 interface Layer {
   readonly batch: number;
