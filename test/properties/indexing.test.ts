@@ -140,9 +140,9 @@ const tops: fc.Arbitrary<PropertyCase> = shapes(1, 4, 9).chain((dims) =>
     })),
 );
 
-property("Gather", { operators: ["Gather"], cases: gathers });
-property("GatherElements", { operators: ["GatherElements"], cases: elementGathers });
-property("GatherND", { operators: ["GatherND"], cases: tupleGathers });
-property("ScatterElements", { operators: ["ScatterElements"], cases: elementScatters });
-property("ScatterND", { operators: ["ScatterND"], cases: tupleScatters });
-property("TopK", { operators: ["TopK"], cases: tops });
+property("Gather", { cases: gathers });
+property("GatherElements", { cases: elementGathers });
+property("GatherND", { cases: tupleGathers });
+property("ScatterElements", { cases: elementScatters });
+property("ScatterND", { cases: tupleScatters });
+property("TopK", { cases: tops });

@@ -69,4 +69,4 @@ function isUsable(length: number, attributes: { coordinate_transformation_mode: 
   return length >= 1;
 }
 
-property("Resize", { operators: ["Resize"], cases: resizes });
+property("Resize", { cases: resizes });
