@@ -10,14 +10,13 @@ import {
   staticDim,
 } from "../ir/dim.js";
 import type { DType } from "../ir/dtype.js";
-import type { Value } from "../ir/graph.js";
 import type { TensorData } from "../ir/tensor.js";
 import { type MatmulParameters, matmul, packedKey, packMatrix } from "../kernels/matmul.js";
-import { i32Constant } from "../loop/builder.js";
+import { i32Constant, minIndex, sub } from "../loop/builder.js";
 import type { Expr } from "../loop/ir.js";
 import type { LoweringContext } from "../lowering/context.js";
-import type { Placement } from "../lowering/scope.js";
-import { broadcastShapes } from "./broadcast.js";
+import type { KernelScope, Placement } from "../lowering/scope.js";
+import { broadcastIndex, broadcastShapes } from "./broadcast.js";
 import { multiplyMatrices } from "./matmul-evaluate.js";
 import { defineOperator, type EvaluationContext, type NodeView, type Operator } from "./operator.js";
 import { floats } from "./pointwise.js";
@@ -104,11 +103,12 @@ function lowerMatmul(context: LoweringContext): void {
         left: leftView,
         right: rightView,
         packed: constantRight !== null,
-        leftBatch: batchIndices(context.input(0), indices, batch, leftView.strided.shape.length - 2),
+        leftBatch: batchIndices(s, context, 0, indices, leftView.strided.shape.length - 2),
         rightBatch: batchIndices(
-          context.input(1),
+          s,
+          context,
+          1,
           indices,
-          batch,
           rightView.strided.shape.length - (constantRight === null ? 2 : 1),
         ),
         result: (value, row, column) => {
@@ -125,12 +125,26 @@ function lowerMatmul(context: LoweringContext): void {
   });
 }
 
-/** Indices of an operand's batch dims: broadcast ones stay at zero. */
-function batchIndices(value: Value, indices: readonly Expr[], batch: readonly Dim[], count: number): Expr[] {
+/** Indices of an operand's `count` batch dims: broadcast ones stay at zero, as do all where the batch is joined. */
+function batchIndices(
+  s: KernelScope,
+  context: NodeView,
+  operand: 0 | 1,
+  indices: readonly Expr[],
+  count: number,
+): Expr[] {
+  const batches = [0, 1].map((i) => context.input(i).shape.slice(0, -2));
+  const { batch } = parametersOf(context);
+  const own = batches[operand]!;
   const lead = batch.length - count;
-  return Array.from({ length: count }, (_, axis) =>
-    value.shape[axis] === 1 || indices.length === 0 ? i32Constant(0) : indices[axis + lead]!,
-  );
+  return Array.from({ length: count }, (_, axis) => {
+    const index = indices[axis + lead];
+    if (index === undefined) return i32Constant(0);
+    const dims = batches.flatMap((dims) => dims[axis + lead - batch.length + dims.length] ?? []);
+    const way = broadcastIndex(own[axis]!, dims, batch[axis + lead]!);
+    if (way === "zero") return i32Constant(0);
+    return way === "index" ? index : minIndex(index, sub(s.dim(own[axis]!), 1));
+  });
 }
 
 /**

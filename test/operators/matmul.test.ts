@@ -5,6 +5,7 @@ import { type DType, dtypes, isBigInt } from "../../compiler/ir/dtype.js";
 import { type TensorData, tensor } from "../../compiler/ir/tensor.js";
 import { evaluate, expectResults, graphOf, of } from "./harness.js";
 import { randomNumbers } from "./rival.js";
+import { expectRival } from "./rival-compare.js";
 
 const tolerances: Partial<Record<DType, number>> = {
   float32: 1e-6,
@@ -101,6 +102,19 @@ describe("MatMul", () => {
     await expect(evaluate({ op: "MatMul", inputs: [narrow, narrow] })).rejects.toThrow("does not take int8");
     const mixed = { op: "MatMul", inputs: [of("float32", [1, 1], [1]), of("float64", [1, 1], [1])] };
     await expect(evaluate(mixed)).rejects.toThrow("combines float32 and float64");
+  });
+
+  test("open batches that turn out to be 1", async () => {
+    const [one, two] = [of("float32", [1, 1, 2], [3, 5]), of("float32", [2, 2, 1], [1, 2, 3, 4])];
+    await expectRival({ op: "MatMul", inputs: [one, two] });
+    await expectRival({
+      op: "MatMul",
+      inputs: [of("float32", [3, 1, 1, 1], [1, 2, 3]), of("float32", [4, 1, 1], [1, 2, 3, 4])],
+    });
+    await expectRival({ op: "MatMul", inputs: [two, of("float32", [1, 1, 2], [3, 5])] }, undefined, {
+      constant: [1],
+      open: [0],
+    });
   });
 });
 
