@@ -130,8 +130,8 @@ function describe(
   const bind = ({ name, dtype, shape }: Value, buffer: ProgramBuffer): TensorBinding => {
     const described = { name, type: dtype };
     const address = plan.addresses.get(buffer);
-    if (address !== undefined) {
-      return { ...described, dims: shape as number[], address, byteLength: buffer.byteLength as number };
+    if (address !== undefined && shape.every(isStatic)) {
+      return { ...described, dims: [...shape], address, byteLength: buffer.byteLength as number };
     }
     invariant(dynamic !== null, `${buffer.name} has no address`);
     const cells = shape.map((dim) => (isStatic(dim) ? null : dynamic.cellAddress(dim)));

@@ -62,6 +62,9 @@ const writesState = (step: Step): boolean =>
   step.kind === "call" &&
   step.args.some(({ buffer }, i) => buffer.kind === "state" && step.kernel.buffers[i]!.access !== "read");
 
+/** What follows a check relies on it: clamped indices are not enough where a dim is empty. */
+const mayFail = (call: Call): boolean => call.args.some(({ buffer }) => buffer.kind === "error");
+
 class RunEmitter {
   readonly errors: RunError[];
   private labels = 0;
@@ -85,7 +88,7 @@ class RunEmitter {
     const { builder } = this;
     const stages = this.stages();
     const first = this.clearError();
-    if (stages.length <= 1 && stages.flat().every(({ kind }) => kind === "call")) {
+    if (stages.length <= 1 && this.errorAddress === null) {
       this.define("run", [...first, ...this.steps(stages.flat()), this.result()], "i32");
     } else {
       const calls = stages.flatMap((steps, i) => {
@@ -135,7 +138,7 @@ class RunEmitter {
   private step(step: Step): Expression[] {
     switch (step.kind) {
       case "call":
-        return [this.call(step)];
+        return [this.call(step), ...(mayFail(step) ? this.stopOnError() : [])];
       case "define": {
         const { dynamic } = this.input;
         invariant(dynamic !== null, "symbols are defined where the memory plan is fixed");

@@ -69,12 +69,12 @@ export class DynamicPlan {
   private readonly isBounded: boolean;
   private readonly tableShape: BlockTable;
 
-  static isNeeded({ buffers, steps, outputShapes }: Program): boolean {
+  static isNeeded({ buffers, steps, inputShapes, outputShapes }: Program): boolean {
     const hasDefinitions = (list: readonly Step[]): boolean =>
       list.some((step) => step.kind === "define" || listsOf(step).some(hasDefinitions));
     return (
       buffers.some(({ byteLength }) => !isStatic(byteLength)) ||
-      outputShapes.some((shape) => !shape.every(isStatic)) ||
+      [...inputShapes, ...outputShapes].some((shape) => !shape.every(isStatic)) || // also without elements
       hasDefinitions(steps)
     );
   }

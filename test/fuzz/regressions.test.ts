@@ -4,6 +4,7 @@ import { expect, test } from "vitest";
 import { compile, type KilnError } from "../../compiler/index.js";
 import type { DType } from "../../compiler/ir/dtype.js";
 import { tensorOf } from "../../compiler/ir/tensor.js";
+import { load } from "../../runtime/index.js";
 import { buildModel, type ModelSpec, type NodeSpec, type ValueSpec } from "../onnx/build-model.js";
 
 /** A model of one node, whose first output is the model's. */
@@ -114,4 +115,30 @@ test("loops of open sizes may be dead: a vector loop over rows of two", async ()
   };
   const { wasm } = await compile(buildModel(model), { verify: true });
   expect(WebAssembly.validate(wasm as BufferSource)).toBe(true);
+});
+
+test("an input without elements, one of whose dims nobody binds", async () => {
+  const model: ModelSpec = {
+    inputs: { x: ["float32", [2]], unused: ["int64", [0, "n"]] },
+    outputs: { y: ["float32"] },
+    nodes: [{ op: "Neg", inputs: ["x"], outputs: ["y"] }],
+  };
+  const loaded = await load((await compile(buildModel(model), { verify: true })).wasm);
+  const unused = { type: "int64" as const, data: new BigInt64Array(0), dims: [0, 3] };
+  expect([...loaded.runSync({ x: Float32Array.of(1, 2), unused }).y!.data]).toEqual([-1, -2]);
+});
+
+test("nothing runs after an index has been found out of range: the open dim may be empty", async () => {
+  const model: ModelSpec = {
+    inputs: { x: ["float32", [2, "n", 3]], index: ["int64", [2, 1, 3]] },
+    outputs: { y: ["float32"] },
+    nodes: [
+      { op: "GatherElements", inputs: ["x", "index"], outputs: ["picked"], attributes: { axis: 1 } },
+      { op: "Neg", inputs: ["picked"], outputs: ["y"] },
+    ],
+  };
+  const loaded = await load((await compile(buildModel(model), { verify: true })).wasm);
+  const index = { type: "int64" as const, data: new BigInt64Array(6), dims: [2, 1, 3] };
+  const x = { type: "float32" as const, data: new Float32Array(0), dims: [2, 0, 3] };
+  expect(() => loaded.runSync({ x, index })).toThrow(/an index lies outside of/);
 });
