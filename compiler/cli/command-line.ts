@@ -11,6 +11,7 @@ import { addOpsCommand } from "./ops.js";
 import { packageInfo } from "./package-info.js";
 import { addRunCommand } from "./run.js";
 import { type Io, Terminal, usesColor } from "./terminal.js";
+import { addZooCommand } from "./zoo.js";
 
 /**
  * Runs one command.
@@ -78,4 +79,5 @@ const commands: readonly ((program: Command, io: Io) => void)[] = [
   addBenchCommand,
   addCheckCommand,
   addOpsCommand,
+  addZooCommand,
 ];
