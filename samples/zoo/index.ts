@@ -1,14 +1,19 @@
 /** The zoo: networks that everyone knows, built as ONNX with made-up weights. */
 
+import { efficientNetLite0 } from "./efficientnet-lite.js";
+import { ghostNet } from "./ghostnet.js";
 import { mobileNetV2 } from "./mobilenet-v2.js";
+import { mobileNetV3Small } from "./mobilenet-v3.js";
+import { mobileVitXs } from "./mobilevit.js";
 import { Network, type Value } from "./network.js";
+import { longestText, textEncoder } from "./text-encoder.js";
 
 export interface ZooEntry {
   readonly name: string;
-  /** Trainable parameters, as published. */
+  /** Trainable parameters, as published; those of the text encoder without its pooler, which nothing uses. */
   readonly parameters: number;
   readonly paper: string;
-  /** Pixels of a side. */
+  /** Pixels of a side, or tokens. */
   readonly size: number;
   /** Sizes must be multiples of it. */
   readonly sizeStep: number;
@@ -25,6 +30,20 @@ export interface ZooOptions {
 
 export const zoo: readonly ZooEntry[] = [
   classifier("mobilenet-v2", 3_504_872, 224, "arXiv:1801.04381", mobileNetV2),
+  classifier("mobilenet-v3-small", 2_542_856, 224, "arXiv:1905.02244", mobileNetV3Small),
+  classifier("efficientnet-lite0", 4_652_008, 224, "arXiv:1905.11946", efficientNetLite0),
+  classifier("ghostnet", 5_182_840, 224, "arXiv:1911.11907", ghostNet),
+  // Patches of 2x2 pixels at a 32nd of the size.
+  { ...classifier("mobilevit-xs", 2_317_848, 256, "arXiv:2110.02178", mobileVitXs), sizeStep: 64 },
+  {
+    name: "text-encoder",
+    parameters: 22_713_216 - 147_840,
+    paper: "arXiv:2002.10957",
+    size: 128,
+    sizeStep: 1,
+    largest: longestText,
+    build: textEncoder,
+  },
 ];
 
 /** The network; its weights are made when it is encoded. */

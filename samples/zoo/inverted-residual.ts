@@ -28,7 +28,7 @@ export function invertedResidual(net: Network, input: Value, block: InvertedResi
   const inChannels = input.dims[1]!;
   let x = expanded === inChannels ? input : conv(net, input, expanded, { activation });
   x = depthwise(net, x, { kernel, stride, activation });
-  if (excite) x = squeezeExcite(net, x, globalPool(net, x), makeDivisible(expanded / 4, 8));
+  if (excite) x = squeezeExcite(net, x, globalPool(net, x), makeDivisible(Math.floor(expanded / 4), 8));
   x = conv(net, x, channels, { gain: excite ? 1 / excitationShare : 1 });
   return stride === 1 && inChannels === channels ? add(net, input, x) : x;
 }
