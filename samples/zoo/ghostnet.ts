@@ -5,7 +5,6 @@ import {
   add,
   conv,
   depthwise,
-  excitationShare,
   flatten,
   gemm,
   globalPool,
@@ -61,15 +60,15 @@ function bottleneck(
     );
     x = squeezeExcite(net, x, pooled, makeDivisible(middle / 4, 4));
   }
-  x = ghostModule(net, x, channels, "none", excite ? 1 / excitationShare : 1);
+  x = ghostModule(net, x, channels, "none");
   if (stride === 1 && input.dims[1] === channels) return add(net, x, input);
   const shortcut = conv(net, depthwise(net, input, { kernel, stride }), channels);
   return add(net, x, shortcut);
 }
 
 /** Half of the channels by a convolution, the other half from those, channel by channel. */
-function ghostModule(net: Network, x: Value, channels: number, activation: Activation, gain = 1): Value {
-  const primary = conv(net, x, channels / 2, { activation, gain });
+function ghostModule(net: Network, x: Value, channels: number, activation: Activation): Value {
+  const primary = conv(net, x, channels / 2, { activation });
   const ghosts = depthwise(net, primary, { kernel: 3, activation });
   const [batch, , ...sides] = primary.dims;
   return net.node("Concat", [primary, ghosts], [batch!, channels, ...sides], { axis: 1 });

@@ -32,7 +32,7 @@ export const zoo: readonly ZooEntry[] = [
   classifier("mobilenet-v2", 3_504_872, 224, "arXiv:1801.04381", mobileNetV2),
   classifier("mobilenet-v3-small", 2_542_856, 224, "arXiv:1905.02244", mobileNetV3Small),
   classifier("efficientnet-lite0", 4_652_008, 224, "arXiv:1905.11946", efficientNetLite0),
-  classifier("ghostnet", 5_182_840, 224, "arXiv:1911.11907", ghostNet),
+  classifier("ghostnet", 5_182_508, 224, "arXiv:1911.11907", ghostNet),
   // Patches of 2x2 pixels at a 32nd of the size.
   { ...classifier("mobilevit-xs", 2_317_848, 256, "arXiv:2110.02178", mobileVitXs), sizeStep: 64 },
   {

@@ -1,15 +1,6 @@
 /** The block of MobileNets: to many channels, a depthwise convolution, and back to few. */
 
-import {
-  type Activation,
-  add,
-  conv,
-  depthwise,
-  excitationShare,
-  globalPool,
-  makeDivisible,
-  squeezeExcite,
-} from "./layers.js";
+import { type Activation, add, conv, depthwise, globalPool, makeDivisible, squeezeExcite } from "./layers.js";
 import type { Network, Value } from "./network.js";
 
 export interface InvertedResidual {
@@ -29,6 +20,6 @@ export function invertedResidual(net: Network, input: Value, block: InvertedResi
   let x = expanded === inChannels ? input : conv(net, input, expanded, { activation });
   x = depthwise(net, x, { kernel, stride, activation });
   if (excite) x = squeezeExcite(net, x, globalPool(net, x), makeDivisible(Math.floor(expanded / 4), 8));
-  x = conv(net, x, channels, { gain: excite ? 1 / excitationShare : 1 });
+  x = conv(net, x, channels);
   return stride === 1 && inChannels === channels ? add(net, input, x) : x;
 }

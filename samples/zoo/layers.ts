@@ -31,16 +31,14 @@ export interface ConvOptions {
    * own. Default: "norm".
    */
   readonly offset?: "norm" | "bias" | "none";
-  /** For an input whose mean square is not 1: what to multiply the weights by. Default: 1. */
-  readonly gain?: number;
 }
 
 /** Square kernel, padded so that only the stride changes the size; batch normalisation and activation. */
 export function conv(net: Network, x: Value, channels: number, options: ConvOptions = {}): Value {
-  const { kernel = 1, stride = 1, groups = 1, activation = "none", offset = "norm", gain = 1 } = options;
+  const { kernel = 1, stride = 1, groups = 1, activation = "none", offset = "norm" } = options;
   const [batch, inChannels, ...sides] = x.dims as [number, number, number, number];
   const [padding, fanIn] = [kernel >> 1, (inChannels / groups) * kernel * kernel];
-  const deviation = (gain * gains[activation]) / Math.sqrt(fanIn);
+  const deviation = gains[activation] / Math.sqrt(fanIn * (x.meanSquare ?? 1));
   const operands = [x, net.weights([channels, inChannels / groups, kernel, kernel], { deviation })];
   if (offset !== "none") {
     // A normalisation has a scale as well, which is part of the weights by now.
@@ -93,7 +91,10 @@ export function gemm(net: Network, x: Value, features: number, activation: Activ
   return activate(net, y, activation);
 }
 
-export const add = (net: Network, a: Value, b: Value): Value => net.node("Add", [a, b], a.dims);
+export const add = (net: Network, a: Value, b: Value): Value => ({
+  ...net.node("Add", [a, b], a.dims),
+  meanSquare: (a.meanSquare ?? 1) + (b.meanSquare ?? 1),
+});
 
 /** The mean of every channel. */
 export const globalPool = (net: Network, x: Value): Value =>
@@ -102,15 +103,13 @@ export const globalPool = (net: Network, x: Value): Value =>
 export const flatten = (net: Network, x: Value): Value =>
   net.node("Flatten", [x], [x.dims[0]!, elementCount(x.dims.slice(1))], { axis: 1 });
 
-/** What a squeeze-and-excitation leaves of the numbers, on average: a sigmoid of about 0. */
-export const excitationShare = 0.5;
-
 /** Weighs every channel by what all channels' means say of it. */
 export function squeezeExcite(net: Network, x: Value, pooled: Value, squeezed: number): Value {
   const hidden = conv(net, pooled, squeezed, { offset: "bias", activation: "relu" });
   const excited = conv(net, hidden, x.dims[1]!, { offset: "bias" });
   const weight = net.node("HardSigmoid", [excited], excited.dims, { alpha: { float: 1 / 6 } });
-  return net.node("Mul", [x, weight], x.dims);
+  // Weights are sigmoids of about 0.
+  return { ...net.node("Mul", [x, weight], x.dims), meanSquare: 0.25 * (x.meanSquare ?? 1) };
 }
 
 /** The nearest multiple of `divisor` that is not more than a tenth below `channels`. */

@@ -9,6 +9,8 @@ import { type Distribution, randomWeights } from "./weights.js";
 export interface Value {
   readonly name: string;
   readonly dims: readonly number[];
+  /** Of its elements, about; 1 where absent. Weights are scaled by it, as a batch normalisation would. */
+  readonly meanSquare?: number;
 }
 
 export class Network {
