@@ -1,154 +1,147 @@
 /**
- * `kiln bench`: a model under Kiln and under onnxruntime-web, in one process, in turn, on the same inputs and one
- * thread each. Results are compared before anything is timed.
+ * `kiln bench`: a model under Kiln and under its rivals, in one process, in turn, on the same inputs. Results are
+ * compared before anything is timed.
  */
 
-import { type Command, Option } from "commander";
-import type { Tensor } from "../../runtime/index.js";
+import { writeFile } from "node:fs/promises";
+import { type Command, InvalidArgumentError, Option } from "commander";
+import { type BenchReport, benchModel, ResultsDiffer } from "../bench/bench.js";
+import { EngineMissing } from "../bench/engines.js";
+import { benchPage } from "../bench/report-html.js";
+import { benchText, rooflineFacts } from "../bench/report-text.js";
+import type { Roofline } from "../bench/roofline.js";
+import { type Variant, variants } from "../bench/variants.js";
 import { type Body, defineAction, requireModel } from "./action.js";
 import { addCompileFlags, type CompileFlags, grouped } from "./compile-flags.js";
 import { compileModel } from "./compile-model.js";
-import { CommandError, EXIT_OK } from "./failure.js";
+import { CommandError, EXIT_OK, fileError } from "./failure.js";
 import { type FeedFlags, prepareFeeds } from "./feeds.js";
-import { parseNumber, parseWhole } from "./flags.js";
-import { readModel } from "./model-file.js";
-import { openRival, type Rival } from "./rival.js";
-import { formatTable, left, right } from "./table.js";
-import type { Io, Terminal } from "./terminal.js";
-import { formatTime } from "./units.js";
+import { parseAssignment, parseNumber, parseWhole } from "./flags.js";
+import { type ModelFile, readModel, requireOnnx } from "./model-file.js";
+import { formatFacts } from "./table.js";
+import type { CommonFlags, Io, Terminal } from "./terminal.js";
 
-interface Flags extends CompileFlags, Pick<FeedFlags, "seed"> {
+interface Flags extends CompileFlags, Pick<FeedFlags, "seed" | "input"> {
+  variants?: readonly Variant[];
+  threads?: number;
   duration?: number;
   warmup?: number;
+  coldStarts?: number;
   tolerance?: number;
+  roofline?: boolean;
+  html?: string;
 }
 
 export function addBenchCommand(program: Command, io: Io): void {
   const command = program
     .command("bench")
-    .summary("compare with onnxruntime-web")
+    .summary("compare with onnxruntime")
     .description(
-      "Runs an ONNX model under Kiln and under onnxruntime-web in turn, on the same inputs and one thread.",
+      "Runs an ONNX model under Kiln and under onnxruntime-web (and onnxruntime-node, where it is installed) in turn, on the same inputs.",
     )
     .argument("[model]", "ONNX file, or - for stdin");
+  const names = variants.map(({ name }) => name).join(", ");
   grouped(command, "Measuring", [
+    new Option("--variants <list>", `what to measure (default: ${names})`).argParser(parseVariants),
+    new Option("--threads <n>", "threads of threaded variants and of their rival (default: 2)").argParser(
+      parseWhole(1),
+    ),
     new Option("--duration <seconds>", "how long to measure (default: 5)").argParser(parseNumber),
     new Option("--warmup <n>", "runs of each that are not counted (default: 10)").argParser(parseWhole(0)),
-    new Option("--tolerance <number>", "largest absolute difference of results (default: 1e-4)").argParser(
-      parseNumber,
+    new Option("--cold-starts <n>", "fresh processes to start each engine in (default: 3)").argParser(
+      parseWhole(0),
+    ),
+    new Option(
+      "--tolerance <number>",
+      "largest difference of results, relative to the output's largest value (default: 1e-3)",
+    ).argParser(parseNumber),
+    new Option("--input <name=file>", "an .npy file or a picture for an input (repeatable)").argParser(
+      parseAssignment,
     ),
     new Option("--seed <n>", "seed of the made-up inputs (default: 0)").argParser(parseWhole(0)),
+    new Option("--roofline", "only measure what the machine can do at most; no model is needed"),
   ]);
+  grouped(command, "Output", [new Option("--html <file>", "write a page with charts, too")]);
   addCompileFlags(command);
   command.addHelpText(
     "after",
     `
 Examples:
   kiln bench model.onnx --input-shape x:1x3x320x320
-  kiln bench model.onnx --features relaxed-simd --duration 20 --json`,
+  kiln bench model.onnx --variants relaxed-simd --duration 20 --html bench.html
+  kiln bench --roofline --json`,
   );
   defineAction(command, io, runBench);
 }
 
+function parseVariants(text: string): Variant[] {
+  return text.split(",").map((name) => {
+    const variant = variants.find((one) => one.name === name.trim());
+    if (variant !== undefined) return variant;
+    const known = variants.map((one) => one.name).join(", ");
+    throw new InvalidArgumentError(`there is no variant "${name}"; known: ${known}`);
+  });
+}
+
 const runBench: Body<Flags> = async (terminal, [path], flags) => {
-  const file = await readModel(requireModel(path), terminal.io);
-  const { artifact } = await compileModel(file, flags, terminal, file.name);
-  const { load } = await import("../../runtime/index.js");
-  using model = await load(artifact.wasm, { weights: artifact.weights });
-  const { feeds } = await prepareFeeds(model.inputs, flags);
-  const rival = await openRival(file.bytes, feeds);
-  const error = largestDifference(model.runSync(feeds), await rival.run());
-  const tolerance = flags.tolerance ?? 1e-4;
-  if (!(error <= tolerance)) {
-    throw new CommandError(`the results differ by ${error}, more than ${tolerance}: nothing was timed`);
+  if (flags.roofline === true) {
+    const roofline = await measureMachine(flags);
+    if (flags.json === true) terminal.printJson(roofline);
+    else terminal.print(formatFacts(rooflineFacts(roofline), terminal.colors));
+    return EXIT_OK;
   }
-  const times = await measureInTurn(() => model.runSync(feeds), rival, flags);
-  report({ ...times, error, flops: artifact.report.flops, version: rival.version }, terminal);
+  const file = requireOnnx(await readModel(requireModel(path), terminal.io));
+  const report = await bench(file, flags, terminal);
+  if (flags.html !== undefined) await writePage(flags.html, report);
+  if (flags.json === true) terminal.printJson(report);
+  else terminal.print(benchText(report, terminal.colors));
   return EXIT_OK;
 };
 
-/** NaN counts as a difference unless both have it. */
-function largestDifference(ours: Record<string, Tensor>, theirs: Awaited<ReturnType<Rival["run"]>>): number {
-  let largest = 0;
-  for (const [name, { data }] of Object.entries(ours)) {
-    const other = theirs[name]!.data;
-    if (other.length !== data.length) return Number.POSITIVE_INFINITY;
-    for (let i = 0; i < data.length; i++) {
-      const [a, b] = [Number(data[i]), Number(other[i])];
-      const difference = Object.is(a, b) || a === b ? 0 : Math.abs(a - b);
-      if (!(difference <= largest))
-        largest = Number.isNaN(difference) ? Number.POSITIVE_INFINITY : difference;
-    }
-  }
-  return largest;
+/** Imported when needed: it brings the backend. */
+async function measureMachine({ duration = 5 }: Flags): Promise<Roofline> {
+  const { measureRoofline } = await import("../bench/roofline.js");
+  return measureRoofline({ msEach: Math.min(300, duration * 100) });
 }
 
-interface Times {
-  readonly kiln: readonly number[];
-  readonly rival: readonly number[];
-}
-
-/** One run of each after the other, so that a change of the machine's speed meets both. */
-async function measureInTurn(run: () => unknown, rival: Rival, flags: Flags): Promise<Times> {
-  const kiln: number[] = [];
-  const theirs: number[] = [];
-  for (let i = 0; i < (flags.warmup ?? 10); i++) {
-    run();
-    await rival.run();
-  }
-  const end = performance.now() + (flags.duration ?? 5) * 1000;
-  while (performance.now() < end || kiln.length < 5) {
-    const started = performance.now();
-    run();
-    const between = performance.now();
-    await rival.run();
-    kiln.push(between - started);
-    theirs.push(performance.now() - between);
-  }
-  return { kiln, rival: theirs };
-}
-
-interface Measured extends Times {
-  readonly error: number;
-  readonly flops: number;
-  readonly version: string;
-}
-
-function report({ kiln, rival, error, flops, version }: Measured, terminal: Terminal): void {
-  const rows = [
-    { engine: "kiln", ...statistics(kiln) },
-    { engine: `onnxruntime-web ${version}`, ...statistics(rival) },
-  ];
-  const ratio = rows[0]!.medianMs / rows[1]!.medianMs;
-  if (terminal.flags.json === true) {
-    terminal.printJson({
-      engines: rows,
-      ratio,
-      largestDifference: error,
-      flops,
-      runs: kiln.length,
-      node: process.version,
+async function bench(file: ModelFile, flags: Flags & CommonFlags, terminal: Terminal): Promise<BenchReport> {
+  const { load } = await import("../../runtime/index.js");
+  try {
+    return await benchModel({
+      name: file.name,
+      model: file.bytes,
+      variants: variantsOf(flags),
+      threads: flags.threads ?? 2,
+      async compile(variant) {
+        const features = { ...flags.features, ...variant.features };
+        return (await compileModel(file, { ...flags, features }, terminal, file.name)).artifact;
+      },
+      load: ({ wasm, weights }, threads) => load(wasm, { weights, threads }),
+      feeds: async (model) => (await prepareFeeds(model.inputs, flags)).feeds,
+      duration: { warmup: flags.warmup ?? 10, seconds: flags.duration ?? 5 },
+      tolerance: flags.tolerance ?? 1e-3,
+      coldStarts: flags.weights === "split" ? 0 : (flags.coldStarts ?? 3),
+      measureRoofline: () => measureMachine(flags),
     });
-    return;
+  } catch (error) {
+    if (error instanceof ResultsDiffer || error instanceof EngineMissing)
+      throw new CommandError(error.message, { cause: error });
+    throw error;
   }
-  const cells = rows.map(({ engine, medianMs, p90Ms }) => [
-    engine,
-    formatTime(medianMs),
-    formatTime(p90Ms),
-    (flops / medianMs / 1e6).toFixed(1),
-  ]);
-  terminal.print(
-    formatTable([left("engine"), right("median"), right("p90"), right("GFLOP/s")], cells, terminal.colors),
-  );
-  terminal.print(
-    `kiln takes ${ratio.toFixed(2)} times as long (${kiln.length} runs each, Node ${process.version})`,
-  );
-  terminal.print(`largest difference of results: ${error.toExponential(1)}`);
 }
 
-function statistics(times: readonly number[]): { medianMs: number; p90Ms: number } {
-  const sorted = [...times].sort((a, b) => a - b);
-  const at = (share: number): number =>
-    sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))]!;
-  return { medianMs: at(0.5), p90Ms: at(0.9) };
+/** Features that are named by themselves make a variant of their own. */
+function variantsOf({ features, variants: chosen }: Flags): readonly Variant[] {
+  if (chosen !== undefined) return chosen;
+  if (features === undefined) return variants;
+  const isThreaded = features.threads === true;
+  return [{ name: "as flagged", features, ...(isThreaded && { threaded: true as const }) }];
+}
+
+async function writePage(path: string, report: BenchReport): Promise<void> {
+  try {
+    await writeFile(path, benchPage(`${report.name}: Kiln and its rivals`, [report]));
+  } catch (error) {
+    throw fileError("write", path, error);
+  }
 }

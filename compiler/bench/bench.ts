@@ -1,0 +1,238 @@
+/** A model under Kiln in several variants and under its rivals, in one process, in turn, on the same inputs. */
+
+import { readdirSync, readFileSync, statSync } from "node:fs";
+import { cpus } from "node:os";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { gzipSync } from "node:zlib";
+import type { Model } from "../../runtime/index.js";
+import type { Artifact } from "../options.js";
+import { type ColdStartInput, type ColdStarts, measureColdStarts } from "./cold-start.js";
+import { hasRelaxedSimd } from "./engine-features.js";
+import {
+  type Engine,
+  EngineMissing,
+  type Feeds,
+  kilnEngine,
+  openOnnxruntime,
+  type Package,
+  packageFile,
+  type Results,
+} from "./engines.js";
+import { compareResults, type Difference, type Duration, measureInTurn, type Statistics } from "./measure.js";
+import type { Roofline } from "./roofline.js";
+import type { Variant } from "./variants.js";
+
+export interface BenchInput {
+  readonly name: string;
+  readonly model: Uint8Array;
+  readonly variants: readonly Variant[];
+  /** Threads of the threaded variants and of the rival that they are compared with. */
+  readonly threads: number;
+  compile(variant: Variant): Promise<Artifact>;
+  load(artifact: Artifact, threads: number): Promise<Model>;
+  feeds(model: Model): Promise<Feeds>;
+  readonly duration: Duration;
+  /** Largest difference of results, relative to the largest magnitude of the output. */
+  readonly tolerance: number;
+  /** Cold starts of each engine; 0 to leave them out. */
+  readonly coldStarts: number;
+  readonly scripts?: ColdStartInput["scripts"];
+  measureRoofline(): Promise<Roofline>;
+}
+
+export interface EngineReport extends Statistics {
+  readonly label: string;
+  readonly threads: number;
+  readonly isKiln: boolean;
+  readonly gflops: number;
+  /** Of the inner-loop peak of as many threads; of Kiln's variants only. */
+  readonly peakShare?: number;
+  /** Time of onnxruntime-web with as many threads over this one's: how many times faster it is. */
+  readonly ratio?: number;
+  /** The same of onnxruntime-node, one thread. */
+  readonly nativeRatio?: number;
+  readonly difference?: Difference;
+}
+
+export interface BenchReport {
+  readonly name: string;
+  readonly flops: number;
+  readonly machine: { readonly cpu: string; readonly cores: number; readonly node: string };
+  readonly roofline: Roofline;
+  readonly engines: readonly EngineReport[];
+  /** What was not measured, and why. */
+  readonly missing: readonly { readonly label: string; readonly reason: string }[];
+  readonly coldStarts: ColdStarts | null;
+  readonly sizes: Sizes;
+  readonly compile: { readonly ms: number; readonly peakBytes: number };
+  readonly memoryBytes: number;
+  readonly arenaBytes: number;
+  readonly arenaLowerBoundBytes: number;
+}
+
+/** Bytes of all that is shipped. */
+export interface Sizes {
+  readonly moduleBytes: number;
+  readonly weightBytes: number;
+  readonly codeBytes: number;
+  readonly runtimeGzipBytes: number | null;
+  /** The model, and onnxruntime-web's JavaScript and WebAssembly. */
+  readonly rivalBytes: number | null;
+}
+
+/** Results that differ: nothing is timed then. */
+export class ResultsDiffer extends Error {}
+
+interface Subject {
+  readonly variant: Variant;
+  readonly engine: Engine;
+}
+
+/** @throws ResultsDiffer where a variant and the rival disagree */
+export async function benchModel(input: BenchInput): Promise<BenchReport> {
+  const missing: { label: string; reason: string }[] = [];
+  const subjects: Subject[] = [];
+  const started = performance.now();
+  let first: { artifact: Artifact; feeds: Feeds; ms: number; peakBytes: number } | undefined;
+  for (const variant of input.variants) {
+    const label = `kiln ${variant.name}`;
+    if (variant.features.relaxedSimd && !hasRelaxedSimd()) {
+      missing.push({ label, reason: `Node ${process.version} has no relaxed SIMD` });
+      continue;
+    }
+    const artifact = await input.compile(variant);
+    const ms = performance.now() - started;
+    const peakBytes = process.resourceUsage().maxRSS * 1024;
+    const threads = variant.threaded ? input.threads : 1;
+    const model = await input.load(artifact, threads);
+    // The first variant's compilation is the one that is reported: later ones find the compiler warm.
+    first ??= { artifact, feeds: await input.feeds(model), ms, peakBytes };
+    subjects.push({ variant, engine: kilnEngine(label, threads, model, first.feeds) });
+  }
+  if (first === undefined) throw new EngineMissing("no variant can be measured on this engine");
+  const { artifact, feeds, ms, peakBytes } = first;
+  const { flops, memoryBytes, arenaBytes, arenaLowerBoundBytes } = artifact.report;
+  const coldStarts =
+    input.coldStarts === 0
+      ? null
+      : await measureColdStarts({
+          wasm: artifact.wasm,
+          model: input.model,
+          feeds,
+          starts: input.coldStarts,
+          ...(input.scripts && { scripts: input.scripts }),
+        });
+  const roofline = await input.measureRoofline();
+  const engines: EngineReport[] = [];
+  for (const threads of new Set(subjects.map(({ engine }) => engine.threads))) {
+    const group = subjects.filter(({ engine }) => engine.threads === threads);
+    engines.push(...(await measureGroup(input, group, { feeds, threads, flops, roofline }, missing)));
+  }
+  return {
+    name: input.name,
+    flops,
+    machine: { cpu: cpus()[0]?.model ?? "unknown", cores: cpus().length, node: process.version },
+    roofline,
+    engines,
+    missing,
+    coldStarts,
+    sizes: sizesOf(artifact, input.model.length),
+    compile: { ms, peakBytes },
+    memoryBytes,
+    arenaBytes,
+    arenaLowerBoundBytes,
+  };
+}
+
+interface Shared {
+  readonly feeds: Feeds;
+  readonly threads: number;
+  readonly flops: number;
+  readonly roofline: Roofline;
+}
+
+/** Variants of one number of threads, with the rivals of as many: a rival's idle threads disturb nobody else. */
+async function measureGroup(
+  input: BenchInput,
+  subjects: readonly Subject[],
+  { feeds, threads, flops, roofline }: Shared,
+  missing: { label: string; reason: string }[],
+): Promise<EngineReport[]> {
+  const open = async (name: Package): Promise<Engine | null> => {
+    try {
+      return await openOnnxruntime(name, input.model, feeds, threads);
+    } catch (error) {
+      if (!(error instanceof EngineMissing)) throw error;
+      missing.push({ label: name, reason: error.message });
+      return null;
+    }
+  };
+  const web = await open("onnxruntime-web");
+  const native = threads === 1 ? await open("onnxruntime-node") : null;
+  const reference = await web?.run();
+  const differences: (Difference | undefined)[] = [];
+  for (const { engine } of subjects) differences.push(await check(engine, reference, input.tolerance));
+  const rivals = [web, native].filter((engine) => engine !== null);
+  const engines = [...subjects.map(({ engine }) => engine), ...rivals];
+  const times = await measureInTurn(engines, input.duration);
+  const timeOf = (engine: Engine | null) =>
+    engine === null ? undefined : times[engines.indexOf(engine)]!.medianMs;
+  const [webMs, nativeMs] = [timeOf(web), timeOf(native)];
+  return engines.map((engine, i): EngineReport => {
+    const statistics = times[i]!;
+    const gflops = flops / statistics.medianMs / 1e6;
+    const common = { label: engine.label, threads, gflops, ...statistics };
+    const subject = subjects[i];
+    if (subject === undefined) return { ...common, isKiln: false };
+    const { plainGflops, relaxedGflops } = roofline;
+    const peak = (subject.variant.features.relaxedSimd ? relaxedGflops : plainGflops) ?? plainGflops;
+    return {
+      ...common,
+      isKiln: true,
+      peakShare: gflops / (peak * threads),
+      ...(webMs !== undefined && { ratio: webMs / statistics.medianMs }),
+      ...(nativeMs !== undefined && { nativeRatio: nativeMs / statistics.medianMs }),
+      ...(differences[i] && { difference: differences[i] }),
+    };
+  });
+}
+
+async function check(
+  engine: Engine,
+  reference: Results | undefined,
+  tolerance: number,
+): Promise<Difference | undefined> {
+  const results = await engine.run();
+  if (reference === undefined) return undefined;
+  const difference = compareResults(results, reference);
+  if (difference.relative <= tolerance) return difference;
+  throw new ResultsDiffer(
+    `the results of ${engine.label} differ by ${difference.absolute} (${difference.relative} of the output's ` +
+      `largest value, more than ${tolerance}): nothing was timed`,
+  );
+}
+
+function sizesOf({ wasm, report }: Artifact, modelBytes: number): Sizes {
+  const rival = packageFile("onnxruntime-web");
+  const files = ["ort.wasm.min.mjs", "ort-wasm-simd-threaded.mjs", "ort-wasm-simd-threaded.wasm"];
+  const shipped = (folder: string) =>
+    files.reduce((sum, file) => sum + statSync(join(folder, file)).size, modelBytes);
+  return {
+    moduleBytes: wasm.length,
+    weightBytes: report.weightBytes,
+    codeBytes: report.codeBytes,
+    runtimeGzipBytes: runtimeGzipBytes(),
+    rivalBytes: rival === null ? null : shipped(dirname(rival)),
+  };
+}
+
+/** The runtime's files one after the other, as they are built; null where the sources run themselves. */
+function runtimeGzipBytes(): number | null {
+  const folder = fileURLToPath(new URL("../../runtime", import.meta.url));
+  const files = readdirSync(folder).filter((name) => name.endsWith(".js"));
+  if (files.length === 0) return null;
+  const comment = /\/\*\*[\s\S]*?\*\/|^\s*\/\/.*$/gm;
+  const code = files.map((name) => readFileSync(join(folder, name), "utf8").replace(comment, ""));
+  return gzipSync(code.join(""), { level: 9 }).length;
+}

@@ -1,0 +1,89 @@
+/** Cold starts: from bytes in memory to the first result, each in a fresh process, the engines in turn. */
+
+import { fork } from "node:child_process";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import type { ColdStartResult, ColdStartTask } from "./cold-start-child.js";
+import { type Feeds, packageFile } from "./engines.js";
+import { statisticsOf } from "./measure.js";
+
+export interface ColdStart {
+  readonly medianMs: number;
+  /** Linear memory after the first run. */
+  readonly memoryBytes: number;
+}
+
+export interface ColdStartInput {
+  /** The compiled module, weights inside. */
+  readonly wasm: Uint8Array;
+  readonly model: Uint8Array;
+  readonly feeds: Feeds;
+  readonly starts: number;
+  /** Scripts as JavaScript; those beside this file, unless tests run the sources. */
+  readonly scripts?: { readonly child: string; readonly runtime: string };
+}
+
+export interface ColdStarts {
+  readonly kiln: ColdStart;
+  /** Null where onnxruntime-web is not installed. */
+  readonly rival: ColdStart | null;
+}
+
+const builtScripts = {
+  child: fileURLToPath(new URL("./cold-start-child.js", import.meta.url)),
+  runtime: new URL("../../runtime/index.js", import.meta.url).href,
+};
+
+/** The median start of both engines. */
+export async function measureColdStarts(input: ColdStartInput): Promise<ColdStarts> {
+  const { child, runtime } = input.scripts ?? builtScripts;
+  const folder = await mkdtemp(join(tmpdir(), "kiln-bench-"));
+  try {
+    const [wasm, model] = [join(folder, "model.wasm"), join(folder, "model.onnx")];
+    await writeFile(wasm, input.wasm);
+    await writeFile(model, input.model);
+    const shared = { feeds: input.feeds, threads: 1 };
+    const tasks: ColdStartTask[] = [{ ...shared, engine: "kiln", runtime, wasm }];
+    const rival = packageFile("onnxruntime-web");
+    if (rival !== null) {
+      const rivalWasm = join(dirname(rival), "ort-wasm-simd-threaded.wasm");
+      tasks.push({ ...shared, engine: "onnxruntime-web", require: rival, model, wasm: rivalWasm });
+    }
+    const [kiln, theirs] = await startInTurn(child, tasks, input.starts);
+    return { kiln: kiln!, rival: theirs ?? null };
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+async function startInTurn(
+  script: string,
+  tasks: readonly ColdStartTask[],
+  starts: number,
+): Promise<ColdStart[]> {
+  const results = tasks.map((): ColdStartResult[] => []);
+  for (let i = 0; i < starts; i++) {
+    for (const [j, task] of tasks.entries()) results[j]!.push(await startOnce(script, task));
+  }
+  return results.map((all) => ({
+    medianMs: statisticsOf(all.map(({ ms }) => ms)).medianMs,
+    memoryBytes: Math.max(...all.map(({ memoryBytes }) => memoryBytes)),
+  }));
+}
+
+function startOnce(script: string, task: ColdStartTask): Promise<ColdStartResult> {
+  return new Promise((resolve, reject) => {
+    const child = fork(script, { serialization: "advanced", stdio: ["ignore", "ignore", "inherit", "ipc"] });
+    child.on("message", (message: "ready" | ColdStartResult | { error: string }) => {
+      if (message === "ready") child.send(task);
+      else if ("error" in message) reject(new Error(`cold start of ${task.engine}: ${message.error}`));
+      else resolve(message);
+    });
+    child.on("error", reject);
+    child.on("exit", (code) =>
+      reject(new Error(`cold start of ${task.engine}: the process ended with ${code}`)),
+    );
+  });
+}

@@ -1,0 +1,92 @@
+/** The engines that are compared, each with its model loaded and its inputs at hand. */
+
+import { createRequire } from "node:module";
+import type { Model, TensorLike } from "../../runtime/index.js";
+
+export type Feeds = Readonly<Record<string, TensorLike>>;
+export type Results = Readonly<
+  Record<string, { readonly data: ArrayLike<number | bigint>; readonly dims: readonly number[] }>
+>;
+
+export interface Engine {
+  /** As reports call it: "kiln plain", "onnxruntime-web 1.30.0". */
+  readonly label: string;
+  readonly threads: number;
+  run(): Results | Promise<Results>;
+}
+
+export type Package = "onnxruntime-web" | "onnxruntime-node";
+
+/** An engine that cannot be measured, and why. */
+export class EngineMissing extends Error {}
+
+export const kilnEngine = (label: string, threads: number, model: Model, feeds: Feeds): Engine => ({
+  label,
+  threads,
+  run: () => model.runSync(feeds),
+});
+
+type Ort = typeof import("onnxruntime-web");
+
+/**
+ * A session of onnxruntime-web (in WebAssembly) or onnxruntime-node (native code) with all graph optimisations.
+ *
+ * onnxruntime-web starts once with a number of threads that then holds, so every session gets a copy of the package of
+ * its own: CommonJS modules can be loaded again, ES modules cannot.
+ *
+ * @throws EngineMissing where the package is not installed or does not work here
+ */
+export async function openOnnxruntime(
+  name: Package,
+  model: Uint8Array,
+  feeds: Feeds,
+  threads = 1,
+): Promise<Engine> {
+  const ort = loadPackage(name);
+  const isWeb = name === "onnxruntime-web";
+  ort.env.logLevel = "error";
+  if (isWeb) ort.env.wasm.numThreads = threads;
+  const session = await ort.InferenceSession.create(model, {
+    executionProviders: [isWeb ? "wasm" : "cpu"],
+    graphOptimizationLevel: "all",
+    ...(!isWeb && { intraOpNumThreads: threads, interOpNumThreads: 1 }),
+  });
+  const inputs = ortTensors(ort, feeds);
+  const version = ort.env.versions[isWeb ? "web" : "node"];
+  return {
+    label: `${name} ${version}${isWeb ? "" : " (native)"}`,
+    threads,
+    run: async () => (await session.run(inputs)) as unknown as Results,
+  };
+}
+
+export const ortTensors = (ort: Ort, feeds: Feeds) =>
+  Object.fromEntries(
+    Object.entries(feeds).map(([name, { type, data, dims }]) => [
+      name,
+      new ort.Tensor(type as "float32", data as Float32Array, dims),
+    ]),
+  );
+
+function loadPackage(name: Package): Ort {
+  const require = createRequire(import.meta.url);
+  for (const file of Object.keys(require.cache)) {
+    if (/[\\/]onnxruntime-(web|common)[\\/]/.test(file)) delete require.cache[file];
+  }
+  try {
+    return require(name) as Ort;
+  } catch (cause) {
+    const message = cause instanceof Error ? cause.message.split("\n")[0] : String(cause);
+    const isAbsent = (cause as NodeJS.ErrnoException).code === "MODULE_NOT_FOUND";
+    throw new EngineMissing(isAbsent ? "not installed" : `cannot be loaded: ${message}`);
+  }
+}
+
+/** Folder of an installed package's main file, or null. */
+export function packageFile(name: Package): string | null {
+  try {
+    return createRequire(import.meta.url).resolve(name);
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,79 @@
+/** Comparing results and taking times. */
+
+import type { Engine, Results } from "./engines.js";
+
+export interface Difference {
+  /** Largest absolute difference of any two elements; NaN differs from all but NaN. */
+  readonly absolute: number;
+  /** The same relative to the largest magnitude of its output: the largest over all outputs. */
+  readonly relative: number;
+}
+
+export interface Statistics {
+  readonly medianMs: number;
+  readonly p90Ms: number;
+  readonly runs: number;
+}
+
+/** How far results are from the reference's. Infinite where an output is missing or of another shape. */
+export function compareResults(results: Results, reference: Results): Difference {
+  let absolute = 0;
+  let relative = 0;
+  for (const [name, expected] of Object.entries(reference)) {
+    const actual = results[name];
+    if (actual === undefined || `${actual.dims}` !== `${expected.dims}`) {
+      return { absolute: Number.POSITIVE_INFINITY, relative: Number.POSITIVE_INFINITY };
+    }
+    const { difference, scale } = compareElements(actual.data, expected.data);
+    absolute = Math.max(absolute, difference);
+    relative = Math.max(relative, difference === 0 ? 0 : difference / scale);
+  }
+  return { absolute, relative };
+}
+
+function compareElements(
+  actual: ArrayLike<number | bigint>,
+  expected: ArrayLike<number | bigint>,
+): { difference: number; scale: number } {
+  let difference = 0;
+  let scale = 0;
+  for (let i = 0; i < expected.length; i++) {
+    const [a, b] = [Number(actual[i]), Number(expected[i])];
+    if (Number.isFinite(b)) scale = Math.max(scale, Math.abs(b));
+    if (Object.is(a, b) || a === b) continue;
+    const distance = Math.abs(a - b);
+    difference = Math.max(difference, Number.isNaN(distance) ? Number.POSITIVE_INFINITY : distance);
+  }
+  return { difference, scale };
+}
+
+export interface Duration {
+  /** Runs of each engine that are not counted. */
+  readonly warmup: number;
+  readonly seconds: number;
+}
+
+/** At least as many runs of each are counted, whatever they take. */
+const fewestRuns = 5;
+
+/** One run of each engine after the other, so that a change of the machine's speed meets them all. */
+export async function measureInTurn(engines: readonly Engine[], duration: Duration): Promise<Statistics[]> {
+  const times = engines.map((): number[] => []);
+  for (let i = 0; i < duration.warmup; i++) for (const engine of engines) await engine.run();
+  const end = performance.now() + duration.seconds * 1000;
+  while (performance.now() < end || times[0]!.length < fewestRuns) {
+    for (const [i, engine] of engines.entries()) {
+      const started = performance.now();
+      await engine.run();
+      times[i]!.push(performance.now() - started);
+    }
+  }
+  return times.map(statisticsOf);
+}
+
+export function statisticsOf(times: readonly number[]): Statistics {
+  const sorted = [...times].sort((a, b) => a - b);
+  const at = (share: number): number =>
+    sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))]!;
+  return { medianMs: at(0.5), p90Ms: at(0.9), runs: sorted.length };
+}

@@ -1,0 +1,85 @@
+/** What was measured as text for a terminal. */
+
+import { formatFacts, formatTable, left, right } from "../cli/table.js";
+import type { Colors } from "../cli/terminal.js";
+import { formatBytes, formatCount, formatTime } from "../cli/units.js";
+import type { BenchReport, EngineReport } from "./bench.js";
+import type { Roofline } from "./roofline.js";
+
+const times = (ratio: number | undefined): string => (ratio === undefined ? "" : `${ratio.toFixed(2)}x`);
+const percent = (share: number | undefined): string =>
+  share === undefined ? "" : `${Math.round(share * 100)}%`;
+
+export const engineName = ({ label, threads }: EngineReport): string =>
+  threads === 1 ? label : `${label}, ${threads} threads`;
+
+export function benchText(report: BenchReport, colors: Colors): string {
+  const columns = [
+    left("engine"),
+    ...["median", "p90", "faster than web", "than native", "GFLOP/s", "of peak", "error"].map(right),
+  ];
+  const rows = report.engines.map((engine) => [
+    engineName(engine),
+    formatTime(engine.medianMs),
+    formatTime(engine.p90Ms),
+    times(engine.ratio),
+    times(engine.nativeRatio),
+    engine.gflops.toFixed(1),
+    percent(engine.peakShare),
+    engine.difference?.relative.toExponential(1) ?? "",
+  ]);
+  const missing = report.missing.map(({ label, reason }) => `${label}: not measured, ${reason}`);
+  return [
+    formatTable(columns, rows, colors),
+    ...missing,
+    "",
+    formatFacts([...facts(report), ...rooflineFacts(report.roofline)], colors),
+  ].join("\n");
+}
+
+export const rooflineFacts = (roofline: Roofline): [string, string][] => [
+  [
+    "inner loop",
+    `${roofline.plainGflops.toFixed(1)} GFLOP/s, relaxed SIMD ${
+      roofline.relaxedGflops === null ? "not there" : `${roofline.relaxedGflops.toFixed(1)} GFLOP/s`
+    }`,
+  ],
+  ["memory", `${roofline.readGBs.toFixed(1)} GB/s read, ${roofline.copyGBs.toFixed(1)} GB/s copied`],
+];
+
+/** Everything beside the times, by name. */
+export function facts(report: BenchReport): [string, string][] {
+  const { sizes, coldStarts, machine, compile } = report;
+  const { kiln, rival } = coldStarts ?? { kiln: null, rival: null };
+  const against = (bytes: number | null | undefined) =>
+    bytes == null ? "" : `; onnxruntime-web ${formatBytes(bytes)}`;
+  const cold: [string, string][] =
+    kiln === null
+      ? []
+      : [
+          [
+            "cold start",
+            rival === null
+              ? formatTime(kiln.medianMs)
+              : `${formatTime(kiln.medianMs)}; onnxruntime-web ${formatTime(rival.medianMs)} ` +
+                `(${(rival.medianMs / kiln.medianMs).toFixed(1)} times faster)`,
+          ],
+        ];
+  const runtime =
+    sizes.runtimeGzipBytes === null ? "" : `, runtime ${formatBytes(sizes.runtimeGzipBytes)} gzipped`;
+  return [
+    ...cold,
+    [
+      "shipped",
+      `${formatBytes(sizes.moduleBytes)}, ${formatBytes(sizes.codeBytes)} of it code${runtime}${against(sizes.rivalBytes)}`,
+    ],
+    ["memory", `${formatBytes(report.memoryBytes)}${against(rival?.memoryBytes)}`],
+    ["arena", `${formatBytes(report.arenaBytes)}, ${arenaShare(report)} of its lower bound`],
+    ["compiled in", `${formatTime(compile.ms)}, ${formatBytes(compile.peakBytes)} of memory at its peak`],
+    ["work", `${formatCount(report.flops)} FLOP a run`],
+    ["machine", `${machine.cpu}, ${machine.cores} cores, Node ${machine.node}`],
+  ];
+}
+
+const arenaShare = ({ arenaBytes, arenaLowerBoundBytes }: BenchReport): string =>
+  (arenaLowerBoundBytes === 0 ? 1 : arenaBytes / arenaLowerBoundBytes).toFixed(3);

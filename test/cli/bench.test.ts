@@ -1,0 +1,41 @@
+import { readFileSync } from "node:fs";
+import { expect, test } from "vitest";
+import { kiln, useFolder } from "./harness.js";
+import { dense } from "./models.js";
+
+const folder = useFolder();
+// Cold starts run what is built, not the sources.
+const short = ["--duration", "0", "--warmup", "1", "--cold-starts", "0", "-q"];
+
+test("a model under Kiln and its rival", async () => {
+  const model = folder.write("<dense>.onnx", dense);
+  const page = folder.path("page.html");
+  const { code, stdout } = await kiln("bench", model, ...short, "--json", "--html", page);
+  expect(code).toBe(0);
+  const report = JSON.parse(stdout);
+  expect(report.engines[0]).toMatchObject({ label: "kiln plain", threads: 1, isKiln: true });
+  expect(report.engines[0].difference.relative).toBeLessThan(1e-5);
+  const labels: string[] = [...report.engines, ...report.missing].map(({ label }) => label);
+  for (const label of [/^kiln relaxed-simd$/, /^onnxruntime-web/, /^onnxruntime-node/]) {
+    expect(labels.some((one) => label.test(one))).toBe(true);
+  }
+  const html = readFileSync(page, "utf8");
+  expect(html).toContain("&#60;dense&#62;");
+  expect(html).not.toMatch(/<dense>|<script|https?:/);
+});
+
+test("as text, of the variants that are asked for", async () => {
+  const model = folder.write("model.onnx", dense);
+  const { code, stdout } = await kiln("bench", model, ...short, "--variants", "plain");
+  expect(code).toBe(0);
+  expect(stdout).toMatch(/^kiln plain +[\d.]+ ms/m);
+  expect(stdout).not.toContain("kiln relaxed-simd");
+});
+
+test("variants that there are not, and results that are not near enough", async () => {
+  const model = folder.write("model.onnx", dense);
+  const unknown = await kiln("bench", model, "--variants", "plane");
+  expect([unknown.code, unknown.stderr]).toEqual([2, expect.stringContaining('there is no variant "plane"')]);
+  const strict = await kiln("bench", model, ...short, "--variants", "plain", "--tolerance", "-1");
+  expect([strict.code, strict.stderr]).toEqual([1, expect.stringContaining("nothing was timed")]);
+});
