@@ -18,6 +18,7 @@ import type { Value } from "../ir/graph.js";
 import { axesInOrder } from "./axes.js";
 import type { AttributesOf, NodeView } from "./operator.js";
 import { attribute } from "./operator.js";
+import { floats } from "./pointwise.js";
 
 export const resizeAttributes = {
   antialias: attribute.int(0),
@@ -62,6 +63,8 @@ export type AxisScale =
 export function resizedAxes(context: ResizeView): ResizedAxis[] {
   const { shape, rank } = context.input(0);
   const axes = axesInOrder(context.attributes.axes, rank, context);
+  checkFloats(context, 1, "roi");
+  checkFloats(context, 2, "scales");
   const sizes = sizesOf(
     context,
     axes.map((axis) => shape[axis]!),
@@ -75,6 +78,11 @@ export function resizedAxes(context: ResizeView): ResizedAxis[] {
     const isKept = equalDims(from, to) && crop === null && (scale.kind !== "given" || scale.value === 1);
     return isKept && scale.kind !== "common" ? [] : [{ axis, from, to, scale, crop }];
   });
+}
+
+function checkFloats(context: ResizeView, i: number, name: string): void {
+  const dtype = given(context, i)?.dtype;
+  if (dtype !== undefined && !floats.includes(dtype)) context.fail(`its ${name} are ${dtype}, not floats`);
 }
 
 function checkRoi(context: ResizeView, axes: number): void {

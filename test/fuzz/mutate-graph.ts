@@ -89,9 +89,10 @@ export const spliceNode: Mutator = (mutation) => {
   for (const [i, output] of outputs.entries()) output.value = textField(nodeOutput, `${result}_${i}`).value;
   graph.fields.push({ number: 1, value: node });
   const graphOutputs = getFields(graph, 12);
-  const last = getField((graphOutputs.at(-1)?.value as Message | undefined) ?? node, 1);
-  if (outputs.length > 0 && graphOutputs.length > 0 && random.chance(0.5)) {
-    last!.value = textField(1, `${result}_0`).value;
+  const last = graphOutputs.at(-1)?.value as Message | undefined;
+  const name = last === undefined ? undefined : getField(last, 1); // an earlier mutation may have removed it
+  if (outputs.length > 0 && name !== undefined && random.chance(0.5)) {
+    name.value = textField(1, `${result}_0`).value;
   } else {
     const info: Message = { name: "ValueInfo", fields: [textField(1, `${result}_0`)] };
     graph.fields.push({ number: 12, value: info });

@@ -91,6 +91,14 @@ const cases: readonly (readonly [title: string, model: ModelSpec, message: RegEx
   ["Loop whose body has a float for a condition", loop("float32", "int64"), /condition of its body is f32/],
   ["Loop over a float number of passes", loop("bool", "float32"), /trip count is f32\[\], not one int64/],
   [
+    "Resize whose region is of integers",
+    single(
+      { x: ["float32", [1, 1, 4, 4]], roi: ["int32", [8]], none: ["float32", [0]], sizes: ["int64", [4]] },
+      { op: "Resize", attributes: { coordinate_transformation_mode: "tf_crop_and_resize", mode: "linear" } },
+    ),
+    /its roi are int32, not floats/,
+  ],
+  [
     "Reshape to floats",
     single({ x: ["float32", [2]], s: ["float32", [2]] }, { op: "Reshape" }),
     /holds float32, not int64 or int32/,
