@@ -19,6 +19,7 @@ interface Flags {
   list?: boolean;
   seed?: number;
   size?: number;
+  length?: number;
 }
 
 export function addZooCommand(program: Command, io: Io): void {
@@ -35,9 +36,8 @@ export function addZooCommand(program: Command, io: Io): void {
     new Option("--list", "list the networks"),
   ]);
   grouped(command, "Network", [
-    new Option("--size <n>", "size of the input: pixels of a side, or tokens (default: the usual)").argParser(
-      parseWhole(1),
-    ),
+    new Option("--size <n>", "pixels of a side of the picture (default: the usual)").argParser(parseWhole(1)),
+    new Option("--length <n>", "tokens of the text (default: the usual)").argParser(parseWhole(1)),
     new Option("--seed <n>", "seed of the weights (default: 0)").argParser(parseWhole(0)),
   ]);
   command.addHelpText(
@@ -46,6 +46,7 @@ export function addZooCommand(program: Command, io: Io): void {
 Examples:
   kiln zoo
   kiln zoo mobilenet-v2 -o m.onnx
+  kiln zoo text-encoder --length 64 -o models/
   kiln zoo mobilenet-v2 --size 144 -o - | kiln bench -`,
   );
   defineAction(command, io, runZoo);
@@ -58,7 +59,7 @@ const runZoo: Body<Flags> = async (terminal, [name], flags) => {
   }
   const entry = findEntry(name);
   const network = buildNetwork(entry, {
-    size: checkedSize(entry, flags.size),
+    size: checkedSize(entry, flags),
     seed: flags.seed ?? 0,
   });
   const path = targetOf(flags.output, name);
@@ -80,9 +81,13 @@ function findEntry(name: string): ZooEntry {
   throw usageError(`there is no network "${name}"`, `there are ${zoo.map((one) => one.name).join(", ")}`);
 }
 
-function checkedSize({ name, size, sizeStep, largest }: ZooEntry, wanted = size): number {
-  if (wanted % sizeStep !== 0) throw usageError(`the size of ${name} must be a multiple of ${sizeStep}`);
-  if (wanted > largest) throw usageError(`the size of ${name} must be at most ${largest}`);
+function checkedSize({ name, measure, size, sizeStep, largest }: ZooEntry, flags: Flags): number {
+  const other = measure === "size" ? "length" : "size";
+  if (flags[other] !== undefined) throw usageError(`${name} takes --${measure}, not --${other}`);
+  const wanted = flags[measure] ?? size;
+  if (wanted % sizeStep !== 0)
+    throw usageError(`the ${measure} of ${name} must be a multiple of ${sizeStep}`);
+  if (wanted > largest) throw usageError(`the ${measure} of ${name} must be at most ${largest}`);
   return wanted;
 }
 

@@ -13,7 +13,9 @@ export interface ZooEntry {
   /** Trainable parameters, as published; those of the text encoder without its pooler, which nothing uses. */
   readonly parameters: number;
   readonly paper: string;
-  /** Pixels of a side, or tokens. */
+  /** What the size of the input is: pixels of a side, or tokens. */
+  readonly measure: "size" | "length";
+  /** The usual one. */
   readonly size: number;
   /** Sizes must be multiples of it. */
   readonly sizeStep: number;
@@ -39,6 +41,7 @@ export const zoo: readonly ZooEntry[] = [
     name: "text-encoder",
     parameters: 22_713_216 - 147_840,
     paper: "arXiv:2002.10957",
+    measure: "length",
     size: 128,
     sizeStep: 1,
     largest: longestText,
@@ -63,5 +66,5 @@ function classifier(
 ): ZooEntry {
   const build = (net: Network, side: number): void =>
     net.output("logits", body(net, net.input("image", "float32", [1, 3, side, side])));
-  return { name, parameters, paper, size, sizeStep: 1, largest: 4096, build };
+  return { name, parameters, paper, measure: "size", size, sizeStep: 1, largest: 4096, build };
 }

@@ -52,4 +52,7 @@ test("refuses what it does not have", async () => {
   expect(large.code).toBe(2);
   expect(large.stderr).toMatch(/^error: the size of mobilenet-v2 must be at most 4096/);
   expect((await kiln("zoo", first.name, "--size", "0")).code).toBe(2);
+  expect((await kiln("zoo", "mobilevit-xs", "--size", "144")).stderr).toMatch(/must be a multiple of 64/);
+  expect((await kiln("zoo", "text-encoder", "--length", "513")).stderr).toMatch(/must be at most 512/);
+  expect((await kiln("zoo", "text-encoder", "--size", "64")).stderr).toMatch(/takes --length, not --size/);
 });
