@@ -13,7 +13,14 @@ import { invariant, KilnError } from "./diagnostics.js";
 import { type Dim, dimSymbols, equalDims, isStatic, printDim, symbolDim } from "./ir/dim.js";
 import { type Graph, splitStates, type Value } from "./ir/graph.js";
 import { generateLoader } from "./loader.js";
-import { callsOf, kernelsOf, type Program, type ProgramBuffer, type RunError } from "./loop/program.js";
+import {
+  type Call,
+  callsOf,
+  kernelsOf,
+  type Program,
+  type ProgramBuffer,
+  type RunError,
+} from "./loop/program.js";
 import {
   type Artifact,
   type CompileOptions,
@@ -60,6 +67,7 @@ export async function compile(model: Uint8Array, options: CompileOptions = {}): 
       return encodeMetadata(metadata);
     },
     embed: metadata.weights.embedded ? plan.constants : [],
+    ...(options.profile !== undefined && { profile: options.profile }),
   });
   checkModule(emitted.wasm, features);
   const loader = generateLoader(metadata, `${metadata.name}.wasm`);
@@ -189,6 +197,13 @@ const symbolBounds = ({ dims = {} }: CompileOptions): SymbolBounds =>
     Object.entries(dims).flatMap(([name, dim]) => (typeof dim === "number" ? [] : [[name, dim] as const])),
   );
 
+/** Bytes of the buffers that a call takes, each once; those whose length only the run knows do not count. */
+const bytesOf = ({ args }: Call): number =>
+  [...new Set(args.map(({ buffer }) => buffer))].reduce(
+    (sum, { byteLength }) => sum + (isStatic(byteLength) ? byteLength : 0),
+    0,
+  );
+
 function report(
   pipeline: Pipeline,
   program: Program,
@@ -209,6 +224,12 @@ function report(
       name,
       calls: callsOf(program).filter((call) => call.kernel.name === name).length,
       codeBytes: emitted.kernelBytes.get(name) ?? 0,
+    })),
+    calls: emitted.calls.map(({ kernel, call }) => ({
+      kernel,
+      nodes: call.source,
+      flops: call.flops,
+      bytes: bytesOf(call),
     })),
   };
 }

@@ -41,6 +41,11 @@ export interface CompileOptions {
   limits?: Partial<Limits>;
   /** Checks the IR after every pass. */
   verify?: boolean;
+  /**
+   * The module tells its host of every kernel that has run (`onKernel` of the runtime's `load`), to have them timed. It
+   * imports a function for that, which other modules do not.
+   */
+  profile?: boolean;
   onPass?: (event: PassEvent) => void;
   /** Called as each stage begins, with its name. Costs nothing, where `onPass` has the IR printed for every pass. */
   onStage?: (name: string) => void;
@@ -64,6 +69,13 @@ export interface CompileReport {
   readonly arenaLowerBoundBytes: number;
   readonly memoryBytes: number;
   readonly kernels: readonly { name: string; calls: number; codeBytes: number }[];
+  /** The calls of `run` in order: the function, the ONNX nodes it computes, its work and the bytes of its tensors. */
+  readonly calls: readonly {
+    readonly kernel: string;
+    readonly nodes: readonly string[];
+    readonly flops: number;
+    readonly bytes: number;
+  }[];
 }
 
 export interface Artifact {

@@ -22,6 +22,8 @@ export interface LoadOptions extends SourceOptions {
   weights?: Source | undefined;
   /** Hash the weights and compare with the module's metadata; costs a pass over them, and a copy of them meanwhile. */
   verifyWeights?: boolean | undefined;
+  /** Told by a module compiled with `profile`: 0 as a run begins, and i + 1 after the i-th call of a kernel. */
+  onKernel?: ((call: number) => void) | undefined;
   /** Threads to run on. Modules of ABI 1 run on one, whatever this says. */
   threads?: number | undefined;
 }
@@ -44,7 +46,7 @@ async function loadModel(source: ModuleSource, options: LoadOptions): Promise<Mo
   const metadata = decodeMetadata(section);
   const { name, weights } = metadata;
   options.signal?.throwIfAborted();
-  const instance = await instantiate(module, metadata);
+  const instance = await instantiate(module, metadata, options.onKernel);
   const model = createModel(instance, metadata);
   const memory = instance.exports.memory as WebAssembly.Memory;
   if (!weights.embedded) {
@@ -57,9 +59,10 @@ async function loadModel(source: ModuleSource, options: LoadOptions): Promise<Mo
 async function instantiate(
   module: WebAssembly.Module,
   { name }: ModelMetadata,
+  mark: (call: number) => void = () => {},
 ): Promise<WebAssembly.Instance> {
   try {
-    return await WebAssembly.instantiate(module);
+    return await WebAssembly.instantiate(module, { kiln: { mark } });
   } catch (cause) {
     const { message } = cause as Error;
     throw new KilnRuntimeError("E_LOAD", `model "${name}" cannot be instantiated: ${message}`, cause);

@@ -8,7 +8,6 @@ import { gzipSync } from "node:zlib";
 import type { Model } from "../../runtime/index.js";
 import type { Artifact } from "../options.js";
 import { type ColdStartInput, type ColdStarts, measureColdStarts } from "./cold-start.js";
-import { hasRelaxedSimd } from "./engine-features.js";
 import {
   type Engine,
   EngineMissing,
@@ -21,7 +20,7 @@ import {
 } from "./engines.js";
 import { compareResults, type Difference, type Duration, measureInTurn, type Statistics } from "./measure.js";
 import type { Roofline } from "./roofline.js";
-import type { Variant } from "./variants.js";
+import { isMeasurable, type Variant } from "./variants.js";
 
 export interface BenchInput {
   readonly name: string;
@@ -97,7 +96,7 @@ export async function benchModel(input: BenchInput): Promise<BenchReport> {
   let first: { artifact: Artifact; feeds: Feeds; ms: number; peakBytes: number } | undefined;
   for (const variant of input.variants) {
     const label = `kiln ${variant.name}`;
-    if (variant.features.relaxedSimd && !hasRelaxedSimd()) {
+    if (!isMeasurable(variant)) {
       missing.push({ label, reason: `Node ${process.version} has no relaxed SIMD` });
       continue;
     }

@@ -4,6 +4,7 @@ import { formatFacts, formatTable, left, right } from "../cli/table.js";
 import type { Colors } from "../cli/terminal.js";
 import { formatBytes, formatCount, formatTime } from "../cli/units.js";
 import type { BenchReport, EngineReport } from "./bench.js";
+import type { Profile } from "./profile.js";
 import type { Roofline } from "./roofline.js";
 
 const times = (ratio: number | undefined): string => (ratio === undefined ? "" : `${ratio.toFixed(2)}x`);
@@ -83,3 +84,18 @@ export function facts(report: BenchReport): [string, string][] {
 
 const arenaShare = ({ arenaBytes, arenaLowerBoundBytes }: BenchReport): string =>
   (arenaLowerBoundBytes === 0 ? 1 : arenaBytes / arenaLowerBoundBytes).toFixed(3);
+
+/** Kernels by their time, longest first. */
+export function profileText({ kernels, runMs, kernelMs, runs }: Profile, colors: Colors): string {
+  const columns = [left("kernel"), ...["calls", "time", "share", "GFLOP/s", "GB/s"].map(right)];
+  const rows = kernels.map((one) => [
+    one.kernel,
+    one.calls,
+    formatTime(one.ms),
+    `${(one.share * 100).toFixed(1)}%`,
+    one.gflops === 0 ? "" : one.gflops.toFixed(1),
+    one.gigabytesPerSecond.toFixed(1),
+  ]);
+  const total = `kernels ${formatTime(kernelMs)} of ${formatTime(runMs)} a run (mean of ${runs} runs)`;
+  return `${formatTable(columns, rows, colors)}\n${total}`;
+}

@@ -1,6 +1,7 @@
 /** The forms in which Kiln is measured. A new one is one line here. */
 
 import type { Features } from "../options.js";
+import { hasRelaxedSimd } from "./engine-features.js";
 
 export interface Variant {
   readonly name: string;
@@ -13,3 +14,5 @@ export const variants: readonly Variant[] = [
   { name: "plain", features: {} },
   { name: "relaxed-simd", features: { relaxedSimd: true } },
 ];
+
+export const isMeasurable = ({ features }: Variant): boolean => !features.relaxedSimd || hasRelaxedSimd();

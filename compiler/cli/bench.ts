@@ -8,9 +8,9 @@ import { type Command, InvalidArgumentError, Option } from "commander";
 import { type BenchReport, benchModel, ResultsDiffer } from "../bench/bench.js";
 import { EngineMissing } from "../bench/engines.js";
 import { benchPage } from "../bench/report-html.js";
-import { benchText, rooflineFacts } from "../bench/report-text.js";
+import { benchText, profileText, rooflineFacts } from "../bench/report-text.js";
 import type { Roofline } from "../bench/roofline.js";
-import { type Variant, variants } from "../bench/variants.js";
+import { isMeasurable, type Variant, variants } from "../bench/variants.js";
 import { type Body, defineAction, requireModel } from "./action.js";
 import { addCompileFlags, type CompileFlags, grouped } from "./compile-flags.js";
 import { compileModel } from "./compile-model.js";
@@ -29,6 +29,7 @@ interface Flags extends CompileFlags, Pick<FeedFlags, "seed" | "input"> {
   coldStarts?: number;
   tolerance?: number;
   roofline?: boolean;
+  profile?: boolean;
   html?: string;
 }
 
@@ -59,6 +60,7 @@ export function addBenchCommand(program: Command, io: Io): void {
       parseAssignment,
     ),
     new Option("--seed <n>", "seed of the made-up inputs (default: 0)").argParser(parseWhole(0)),
+    new Option("--profile", "only time Kiln's kernels, in the last of the variants that runs here"),
     new Option("--roofline", "only measure what the machine can do at most; no model is needed"),
   ]);
   grouped(command, "Output", [new Option("--html <file>", "write a page with charts, too")]);
@@ -91,6 +93,7 @@ const runBench: Body<Flags> = async (terminal, [path], flags) => {
     return EXIT_OK;
   }
   const file = requireOnnx(await readModel(requireModel(path), terminal.io));
+  if (flags.profile === true) return printProfile(file, flags, terminal);
   const report = await bench(file, flags, terminal);
   if (flags.html !== undefined) await writePage(flags.html, report);
   if (flags.json === true) terminal.printJson(report);
@@ -103,6 +106,25 @@ async function measureMachine({ duration = 5 }: Flags): Promise<Roofline> {
   const { measureRoofline } = await import("../bench/roofline.js");
   return measureRoofline({ msEach: Math.min(300, duration * 100) });
 }
+
+async function printProfile(
+  file: ModelFile,
+  flags: Flags & CommonFlags,
+  terminal: Terminal,
+): Promise<number> {
+  const variant = variantsOf(flags).findLast(isMeasurable);
+  if (variant === undefined) throw new CommandError("no variant can be measured on this engine");
+  const features = { ...flags.features, ...variant.features };
+  const { artifact } = await compileModel(file, { ...flags, features, profile: true }, terminal, file.name);
+  const { profileArtifact } = await import("../bench/profile.js");
+  const { feeds } = await prepareFeeds(artifact.metadata.inputs, flags);
+  const profile = await profileArtifact(artifact, feeds, durationOf(flags));
+  if (flags.json === true) terminal.printJson({ variant: variant.name, ...profile });
+  else terminal.print(profileText(profile, terminal.colors));
+  return EXIT_OK;
+}
+
+const durationOf = ({ warmup = 10, duration = 5 }: Flags) => ({ warmup, seconds: duration });
 
 async function bench(file: ModelFile, flags: Flags & CommonFlags, terminal: Terminal): Promise<BenchReport> {
   const { load } = await import("../../runtime/index.js");
@@ -118,7 +140,7 @@ async function bench(file: ModelFile, flags: Flags & CommonFlags, terminal: Term
       },
       load: ({ wasm, weights }, threads) => load(wasm, { weights, threads }),
       feeds: async (model) => (await prepareFeeds(model.inputs, flags)).feeds,
-      duration: { warmup: flags.warmup ?? 10, seconds: flags.duration ?? 5 },
+      duration: durationOf(flags),
       tolerance: flags.tolerance ?? 1e-3,
       coldStarts: flags.weights === "split" ? 0 : (flags.coldStarts ?? 3),
       measureRoofline: () => measureMachine(flags),

@@ -29,6 +29,7 @@ export interface CompileFlags extends ModelFlags {
   weights?: "embed" | "split";
   maxMemory?: number;
   verify?: boolean;
+  profile?: boolean;
 }
 
 /** Adds the flag to a command, under this head of its help. */
@@ -85,6 +86,7 @@ export function compileOptions(flags: CompileFlags): CompileOptions {
     ...(flags.strict !== undefined && { strict: flags.strict }),
     ...(flags.weights !== undefined && { weights: flags.weights }),
     ...(flags.maxMemory !== undefined && { limits: { memoryBytes: flags.maxMemory } }),
+    ...(flags.profile !== undefined && { profile: flags.profile }),
     ...(flags.verify !== undefined && { verify: flags.verify }),
   };
 }

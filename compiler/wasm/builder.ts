@@ -144,6 +144,12 @@ export class ModuleBuilder implements Disposable {
     });
   }
 
+  /** Declares a function that the host gives, under the same name as its import from `kiln`. */
+  import(name: string, params: readonly ValueType[]): void {
+    const type = binaryen.createType(params.map(typeOf));
+    this.module.addFunctionImport(name, "kiln", name, type, binaryen.none);
+  }
+
   return(value?: Expression): Expression {
     return this.module.return(value);
   }

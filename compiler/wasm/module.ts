@@ -4,7 +4,7 @@ import type { MemoryPlan } from "../../passes/memory/plan.js";
 import { METADATA_SECTION } from "../../runtime/metadata.js";
 import { invariant, KilnError } from "../diagnostics.js";
 import type { Kernel } from "../loop/ir.js";
-import type { Program, ProgramBuffer, RunError } from "../loop/program.js";
+import type { Call, Program, ProgramBuffer, RunError } from "../loop/program.js";
 import { ModuleBuilder, type WasmFeatures } from "./builder.js";
 import { emitKernel } from "./emit.js";
 import type { OptimizationLevel } from "./passes.js";
@@ -18,6 +18,8 @@ export interface EmissionInput {
   readonly memoryLimit: number;
   readonly features: WasmFeatures;
   readonly optimize: OptimizationLevel;
+  /** The host is told of every call (see `run.ts`): the module imports a function then. */
+  readonly profile?: boolean;
   /** Payload of the custom section `kiln`, given what the error numbers of `run` mean. */
   readonly metadata: (errors: readonly RunError[]) => Uint8Array;
   /** Constants whose bytes become data segments. */
@@ -30,6 +32,14 @@ export interface EmittedModule {
   readonly codeBytes: number;
   /** Bytes of code by kernel name. */
   readonly kernelBytes: Map<string, number>;
+  /** Every call of `run`, in the order of the numbers that a profiled module tells. */
+  readonly calls: readonly EmittedCall[];
+}
+
+export interface EmittedCall {
+  /** Name of the function. */
+  readonly kernel: string;
+  readonly call: Call;
 }
 
 const PAGE_BYTES = 65536;
@@ -45,7 +55,7 @@ const MAX_KERNEL_BYTES = 100 * 1024;
 export function emitModule(input: EmissionInput): EmittedModule {
   const { program, plan, embed, metadata } = input;
   const kernels = allKernels(program, plan.dynamic);
-  const { code, errors } = emitCode(input, kernels);
+  const { code, errors, calls } = emitCode(input, kernels);
   const segments = embed.map((buffer) => {
     invariant(buffer.data !== undefined, `${buffer.name} has no data to embed`);
     return { address: addressOf(plan.addresses, buffer), bytes: buffer.data };
@@ -57,13 +67,13 @@ export function emitModule(input: EmissionInput): EmittedModule {
   const kernelBytes = sizesOf(kernels, functionSizes(code));
   const custom = { name: METADATA_SECTION, payload: metadata(errors) };
   const codeBytes = assemble(code, [], custom).length;
-  return { wasm: assemble(code, segments, custom), codeBytes, kernelBytes };
+  return { wasm: assemble(code, segments, custom), codeBytes, kernelBytes, calls };
 }
 
 function emitCode(
-  { program, plan, memoryLimit, features, optimize }: EmissionInput,
+  { program, plan, memoryLimit, features, optimize, profile = false }: EmissionInput,
   kernels: readonly Kernel[],
-): { code: Uint8Array; errors: readonly RunError[] } {
+): Pick<EmittedModule, "calls"> & { code: Uint8Array; errors: readonly RunError[] } {
   using builder = new ModuleBuilder(features);
   const pages = Math.ceil(plan.memoryBytes / PAGE_BYTES);
   const { addresses, dynamic } = plan;
@@ -71,9 +81,10 @@ function emitCode(
   const names = kernelNames(kernels);
   // Kernels come first, so that their places in the code section are those in the list.
   for (const kernel of kernels) emitKernel(builder, kernel, names.get(kernel)!);
-  const errors = emitRun(builder, { program, addresses, dynamic, memoryLimit }, names);
+  const { errors, calls } = emitRun(builder, { program, addresses, dynamic, memoryLimit, profile }, names);
   builder.optimize(optimize);
-  return { code: builder.binary(), errors };
+  const named = calls.map((call) => ({ kernel: names.get(call.kernel)!, call }));
+  return { code: builder.binary(), errors, calls: named };
 }
 
 /** A name in characters that the text format takes. */

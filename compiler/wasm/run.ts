@@ -34,7 +34,18 @@ export interface RunInput {
   readonly dynamic: DynamicPlan | null;
   /** No block may reach this address. */
   readonly memoryLimit: number;
+  /** The host is told when `run` begins and after every call. */
+  readonly profile: boolean;
 }
+
+/** What the numbers mean that `run` returns, and those that it tells a host: 0 at the start, i + 1 after call i. */
+export interface EmittedRun {
+  readonly errors: readonly RunError[];
+  readonly calls: readonly Call[];
+}
+
+/** What the host gives to a module that is profiled. */
+const mark = "mark";
 
 /** All kernels that a module needs: those of its calls, then those that place its buffers. */
 export function allKernels(program: Program, dynamic: DynamicPlan | null): Kernel[] {
@@ -46,16 +57,16 @@ export function allKernels(program: Program, dynamic: DynamicPlan | null): Kerne
   ];
 }
 
-/** Adds `run` (and `prepare`) to a module that has the kernels; gives what its error numbers mean. */
+/** Adds `run` (and `prepare`) to a module that has the kernels. */
 export function emitRun(
   builder: ModuleBuilder,
   input: RunInput,
   names: ReadonlyMap<Kernel, string>,
-): readonly RunError[] {
+): EmittedRun {
   const emitter = new RunEmitter(builder, input, names);
   emitter.run();
   if (input.dynamic !== null) emitter.prepare(input.dynamic);
-  return emitter.errors;
+  return emitter;
 }
 
 const writesState = (step: Step): boolean =>
@@ -67,6 +78,7 @@ const mayFail = (call: Call): boolean => call.args.some(({ buffer }) => buffer.k
 
 class RunEmitter {
   readonly errors: RunError[];
+  readonly calls: Call[] = [];
   private labels = 0;
   private readonly errorAddress: number | null;
 
@@ -87,7 +99,8 @@ class RunEmitter {
   run(): void {
     const { builder } = this;
     const stages = this.stages();
-    const first = this.clearError();
+    if (this.input.profile) builder.import(mark, ["i32"]);
+    const first = [...this.clearError(), ...this.mark(0)];
     if (stages.length <= 1 && this.errorAddress === null) {
       this.define("run", [...first, ...this.steps(stages.flat()), this.result()], "i32");
     } else {
@@ -138,7 +151,11 @@ class RunEmitter {
   private step(step: Step): Expression[] {
     switch (step.kind) {
       case "call":
-        return [this.call(step), ...(mayFail(step) ? this.stopOnError() : [])];
+        return [
+          this.call(step),
+          ...this.mark(this.calls.push(step)),
+          ...(mayFail(step) ? this.stopOnError() : []),
+        ];
       case "define": {
         const { dynamic } = this.input;
         invariant(dynamic !== null, "symbols are defined where the memory plan is fixed");
@@ -151,6 +168,11 @@ class RunEmitter {
       case "repeat":
         return [this.repeat(step)];
     }
+  }
+
+  private mark(number: number): Expression[] {
+    const { builder, input } = this;
+    return input.profile ? [builder.call(mark, [builder.i32(number)])] : [];
   }
 
   private call({ kernel, args, sizes }: Call): Expression {
