@@ -1,0 +1,130 @@
+/**
+ * `npm run bench`: the whole model set under Node 24, each model in a process of its own (`kiln bench --json`), into
+ * RESULTS.md, results.html and series.svg beside this file.
+ *
+ *     npm run bench -- [--quick] [--only REGEXP] [--out FOLDER]
+ */
+
+import { execFile } from "node:child_process";
+import { existsSync } from "node:fs";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { parseArgs, promisify } from "node:util";
+import type { BenchReport } from "../../compiler/bench/bench.js";
+import { benchPage } from "../../compiler/bench/report-html.js";
+import { writeNpy } from "../../compiler/cli/npy.js";
+import { lineChart } from "./chart.js";
+import { type BenchModel, benchModels, sizeSeries } from "./models.js";
+import { bestOf, resultsText, type Suite } from "./results.js";
+
+const { values: flags } = parseArgs({
+  options: { quick: { type: "boolean" }, only: { type: "string" }, out: { type: "string" } },
+});
+const root = process.cwd();
+const cli = join(root, "dist/compiler/cli/main.js");
+const output = flags.out ?? join(root, "test/bench");
+const execute = promisify(execFile);
+
+/** The devDependency `node`, whatever runs this. */
+function node24(): string {
+  const path = join(root, "node_modules/node/bin/node");
+  if (existsSync(path)) return path;
+  console.error(`the devDependency "node" is not installed: measuring under ${process.version}`);
+  return process.execPath;
+}
+const node = node24();
+
+async function bench(
+  model: BenchModel,
+  bytes: Uint8Array,
+  folder: string,
+  more: readonly string[] = [],
+): Promise<BenchReport> {
+  const file = join(folder, "model.onnx");
+  await writeFile(file, bytes);
+  const inputs: string[] = [];
+  for (const [name, value] of Object.entries(model.inputs ?? {})) {
+    const path = join(folder, `${name}.npy`);
+    await writeFile(path, writeNpy(value));
+    inputs.push("--input", `${name}=${path}`);
+  }
+  const shapes = Object.entries(model.shapes ?? {}).flatMap(([name, shape]) => [
+    "--input-shape",
+    `${name}:${shape}`,
+  ]);
+  const pace = flags.quick ? ["--duration", "1", "--cold-starts", "1"] : ["--duration", "4"];
+  const args = [cli, "bench", file, "--json", "-q", ...pace, ...more, ...shapes, ...inputs];
+  const { stdout } = await execute(node, args, { maxBuffer: 2 ** 26 });
+  return { ...(JSON.parse(stdout) as BenchReport), name: model.name };
+}
+
+/** Its report, or the reason why there is none. */
+async function attempt(
+  model: BenchModel,
+  folder: string,
+  more: readonly string[] = [],
+): Promise<BenchReport | string> {
+  const bytes = model.read();
+  if (bytes === null) return "its file is not there";
+  try {
+    const report = await bench(model, bytes, folder, more);
+    console.error(
+      `${model.name}: ${bestOf(report).medianMs.toFixed(2)} ms, ${bestOf(report).ratio?.toFixed(2)}x`,
+    );
+    return report;
+  } catch (error) {
+    const { stderr, message } = error as { stderr?: string; message: string };
+    const reason = (stderr || message).trim().split("\n").slice(0, 2).join(" ");
+    console.error(`${model.name}: ${reason}`);
+    return reason;
+  }
+}
+
+async function runSuite(folder: string): Promise<Suite> {
+  const wanted = new RegExp(flags.only ?? "");
+  const reports: { report: BenchReport; isNetwork: boolean }[] = [];
+  const sizes: { size: number; report: BenchReport }[] = [];
+  const skipped: { name: string; reason: string }[] = [];
+  for (const model of benchModels(root)) {
+    if (!wanted.test(model.name)) continue;
+    const report = await attempt(model, folder);
+    if (typeof report === "string") skipped.push({ name: model.name, reason: report });
+    else reports.push({ report, isNetwork: model.isNetwork });
+  }
+  for (const model of flags.quick ? [] : sizeSeries(root)) {
+    if (!wanted.test(model.name)) continue;
+    const report = await attempt(model, folder, ["--warmup", "2", "--cold-starts", "0"]);
+    if (typeof report === "string") skipped.push({ name: model.name, reason: report });
+    else sizes.push({ size: model.size, report });
+  }
+  return { date: new Date().toISOString().slice(0, 10), reports, sizes, skipped };
+}
+
+function sizeChart({ sizes }: Suite): string {
+  const rival = ({ engines }: BenchReport) =>
+    engines.find(({ label }) => label.startsWith("onnxruntime-web"));
+  return lineChart("pixels a side", "milliseconds", [
+    { label: "Kiln", points: sizes.map(({ size, report }) => [size, bestOf(report).medianMs]) },
+    {
+      label: "onnxruntime-web",
+      points: sizes.flatMap(({ size, report }): [number, number][] => {
+        const time = rival(report)?.medianMs;
+        return time === undefined ? [] : [[size, time]];
+      }),
+    },
+  ]);
+}
+
+const folder = await mkdtemp(join(tmpdir(), "kiln-suite-"));
+try {
+  const suite = await runSuite(folder);
+  await mkdir(output, { recursive: true });
+  await writeFile(join(output, "RESULTS.md"), resultsText(suite));
+  const all = [...suite.reports, ...suite.sizes].map(({ report }) => report);
+  await writeFile(join(output, "results.html"), benchPage("Kiln and its rivals", all));
+  if (suite.sizes.length > 0) await writeFile(join(output, "series.svg"), sizeChart(suite));
+  console.error(`wrote ${join(output, "RESULTS.md")}`);
+} finally {
+  await rm(folder, { recursive: true, force: true });
+}

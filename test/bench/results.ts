@@ -1,0 +1,153 @@
+/** RESULTS.md: what the suite measured, as tables. */
+
+import type { BenchReport, EngineReport } from "../../compiler/bench/bench.js";
+import { formatBytes, formatTime } from "../../compiler/cli/units.js";
+
+export interface Suite {
+  readonly date: string;
+  readonly reports: readonly { readonly report: BenchReport; readonly isNetwork: boolean }[];
+  readonly sizes: readonly { readonly size: number; readonly report: BenchReport }[];
+  /** Models that were left out, and why. */
+  readonly skipped: readonly { readonly name: string; readonly reason: string }[];
+}
+
+export const geometricMean = (values: readonly number[]): number =>
+  Math.exp(values.reduce((sum, value) => sum + Math.log(value), 0) / values.length);
+
+export function resultsText({ date, reports, sizes, skipped }: Suite): string {
+  const [first] = reports;
+  const labels = [
+    ...new Set(reports.flatMap(({ report }) => report.engines.filter((one) => one.isKiln).map(nameOf))),
+  ];
+  return [
+    "# Results of `npm run bench`",
+    "",
+    "Written by `test/bench/main.ts`; every result was checked against onnxruntime-web's before it was timed.",
+    "Ratios say how many times faster Kiln is; times are medians, the engines taking turns in one process.",
+    "",
+    ...(first === undefined ? [] : machineLines(first.report, date)),
+    ...labels.flatMap((label) => timeTable(label, reports)),
+    "## Starting, sizes and memory",
+    "",
+    ...sizeTable(reports.map(({ report }) => report)),
+    ...(sizes.length === 0 ? [] : ["## Time against input size (PP-OCRv4 det)", "", ...seriesLines(sizes)]),
+    ...(skipped.length === 0
+      ? []
+      : ["## Left out", "", ...skipped.map((one) => `- ${one.name}: ${one.reason}`)]),
+    "",
+  ].join("\n");
+}
+
+function machineLines({ machine, roofline, engines }: BenchReport, date: string): string[] {
+  const rivals = engines.filter(({ isKiln }) => !isKiln).map(({ label }) => label);
+  const relaxed = roofline.relaxedGflops?.toFixed(1) ?? "not there";
+  return [
+    `- ${date}, ${machine.cpu}, ${machine.cores} cores, Node ${machine.node}; ${[...new Set(rivals)].join(", ")}`,
+    `- inner loop: plain ${roofline.plainGflops.toFixed(1)} GFLOP/s, relaxed SIMD ${relaxed}; memory: ` +
+      `${roofline.readGBs.toFixed(1)} GB/s read, ${roofline.copyGBs.toFixed(1)} GB/s copied`,
+    "",
+  ];
+}
+
+const nameOf = ({ label, threads }: EngineReport): string =>
+  threads === 1 ? label : `${label}, ${threads} threads`;
+
+function timeTable(label: string, reports: Suite["reports"]): string[] {
+  const measured = reports.flatMap(({ report, isNetwork }) => {
+    const kiln = report.engines.find((one) => one.isKiln && nameOf(one) === label);
+    return kiln === undefined ? [] : [{ report, kiln, isNetwork }];
+  });
+  const rival = (report: BenchReport, kind: string, threads: number) =>
+    report.engines.find((one) => one.label.startsWith(kind) && one.threads === threads);
+  const time = (engine: EngineReport | undefined) =>
+    engine === undefined ? "not measured" : formatTime(engine.medianMs);
+  const ratios = (networks: boolean, key: "ratio" | "nativeRatio") =>
+    measured.flatMap(({ kiln, isNetwork }) => (isNetwork === networks ? (kiln[key] ?? []) : []));
+  const ofNetworks = ratios(true, "ratio");
+  const ofNative = ratios(true, "nativeRatio");
+  return [
+    `## ${label}`,
+    "",
+    "| model | Kiln | p90 | onnxruntime-web | ratio | native | ratio | GFLOP/s | of peak | error |",
+    "|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|",
+    ...measured.map(({ report, kiln }) =>
+      row([
+        report.name,
+        formatTime(kiln.medianMs),
+        formatTime(kiln.p90Ms),
+        time(rival(report, "onnxruntime-web", kiln.threads)),
+        `**${kiln.ratio?.toFixed(2) ?? ""}**`,
+        time(rival(report, "onnxruntime-node", kiln.threads)),
+        kiln.nativeRatio?.toFixed(2) ?? "",
+        kiln.gflops.toFixed(1),
+        `${Math.round((kiln.peakShare ?? 0) * 100)}%`,
+        kiln.difference?.relative.toExponential(1) ?? "",
+      ]),
+    ),
+    "",
+    ...(ofNetworks.length === 0
+      ? []
+      : [
+          `Geometric mean of the networks: **${geometricMean(ofNetworks).toFixed(2)}**, smallest ` +
+            `${Math.min(...ofNetworks).toFixed(2)}${
+              ofNative.length === 0 ? "" : `; against native ${geometricMean(ofNative).toFixed(2)}`
+            }.`,
+          "",
+        ]),
+  ];
+}
+
+const row = (cells: readonly string[]): string => `| ${cells.join(" | ")} |`;
+
+function sizeTable(reports: readonly BenchReport[]): string[] {
+  return [
+    "| model | cold start | onnxruntime-web | ratio | module | code | rival's files | memory | rival's memory | arena / bound | compiled in | compiler's memory |",
+    "|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|",
+    ...reports.map(({ name, coldStarts, sizes, compile, ...report }) => {
+      const { kiln, rival } = coldStarts ?? { kiln: null, rival: null };
+      const bound = report.arenaLowerBoundBytes;
+      return row([
+        name,
+        kiln === null ? "" : formatTime(kiln.medianMs),
+        rival === null ? "" : formatTime(rival.medianMs),
+        kiln === null || rival === null ? "" : `${(rival.medianMs / kiln.medianMs).toFixed(1)}`,
+        formatBytes(sizes.moduleBytes),
+        formatBytes(sizes.codeBytes),
+        sizes.rivalBytes === null ? "" : formatBytes(sizes.rivalBytes),
+        formatBytes(report.memoryBytes),
+        rival === null ? "" : formatBytes(rival.memoryBytes),
+        (bound === 0 ? 1 : report.arenaBytes / bound).toFixed(3),
+        formatTime(compile.ms),
+        formatBytes(compile.peakBytes),
+      ]);
+    }),
+    "",
+  ];
+}
+
+function seriesLines(sizes: Suite["sizes"]): string[] {
+  return [
+    "| pixels a side | best of Kiln | onnxruntime-web | ratio | ns a pixel |",
+    "|--:|--:|--:|--:|--:|",
+    ...sizes.map(({ size, report }) => {
+      const best = bestOf(report);
+      const rival = report.engines.find((one) => one.label.startsWith("onnxruntime-web"));
+      return row([
+        String(size),
+        formatTime(best.medianMs),
+        rival === undefined ? "" : formatTime(rival.medianMs),
+        best.ratio?.toFixed(2) ?? "",
+        ((best.medianMs * 1e6) / size ** 2).toFixed(0),
+      ]);
+    }),
+    "",
+    "![time against input size](series.svg)",
+    "",
+  ];
+}
+
+/** The fastest of Kiln's variants on one thread. */
+export const bestOf = ({ engines }: BenchReport): EngineReport =>
+  engines
+    .filter(({ isKiln, threads }) => isKiln && threads === 1)
+    .reduce((a, b) => (a.medianMs <= b.medianMs ? a : b));
