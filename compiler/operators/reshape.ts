@@ -240,6 +240,7 @@ const Squeeze = reshaping({
       return shape.filter((dim) => dim !== 1);
     }
     const axes = context.requireIntegers(1);
+    if (axes.length > rank) context.fail(`has ${axes.length} axes for ${rank} dims`, "E_SHAPE");
     const flags = axisFlags(axes, rank, context);
     flags.forEach((flag, axis) => {
       const dim = shape[axis]!;

@@ -65,6 +65,7 @@ export function resizedAxes(context: ResizeView): ResizedAxis[] {
   const axes = axesInOrder(context.attributes.axes, rank, context);
   checkFloats(context, 1, "roi");
   checkFloats(context, 2, "scales");
+  for (const i of [2, 3]) checkLength(context, i, axes.length);
   const sizes = sizesOf(
     context,
     axes.map((axis) => shape[axis]!),
@@ -86,10 +87,18 @@ function checkFloats(context: ResizeView, i: number, name: string): void {
 }
 
 function checkRoi(context: ResizeView, axes: number): void {
-  const roi = given(context, 1) ?? context.fail("tf_crop_and_resize needs roi");
-  const [count] = roi.shape;
-  if (roi.rank !== 1 || (isStatic(count!) && count !== 2 * axes))
-    context.fail(`roi [${roi.shape.map(printDim)}] for ${axes} axes`, "E_SHAPE");
+  if (given(context, 1) === null) context.fail("tf_crop_and_resize needs roi");
+  checkLength(context, 1, 2 * axes);
+}
+
+/** A list has an element (roi has two) for each axis. */
+function checkLength(context: ResizeView, i: number, length: number): void {
+  const list = given(context, i);
+  if (list === null) return;
+  const name = ["X", "roi", "scales", "sizes"][i];
+  const reason = `its ${name} are [${list.shape.map(printDim)}], not [${length}]`;
+  if (list.rank !== 1) context.fail(reason, "E_SHAPE");
+  context.requireEqual(list.shape[0]!, length, reason);
 }
 
 type AxisSize = Pick<ResizedAxis, "to" | "scale">;

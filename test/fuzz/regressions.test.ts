@@ -99,6 +99,19 @@ const cases: readonly (readonly [title: string, model: ModelSpec, message: RegEx
     /its roi are int32, not floats/,
   ],
   [
+    "Resize by a scalar scale",
+    single(
+      { x: ["float32", [1, 1, 4, 4]], none: ["float32", [0]], scales: ["float32", []] },
+      { op: "Resize", attributes: { mode: "linear", antialias: 1 } },
+    ),
+    /its scales are \[\], not \[4\]/,
+  ],
+  [
+    "Squeeze by more axes than there are dims",
+    single({ x: ["float32", [3]], axes: ["int64", [3]] }, { op: "Squeeze" }),
+    /has 3 axes for 1 dims/,
+  ],
+  [
     "Reshape to floats",
     single({ x: ["float32", [2]], s: ["float32", [2]] }, { op: "Reshape" }),
     /holds float32, not int64 or int32/,
