@@ -62,6 +62,7 @@ async function instantiate(
   mark: (call: number) => void = () => {},
 ): Promise<WebAssembly.Instance> {
   try {
+    if (WebAssembly.Module.imports(module).length === 0) return await WebAssembly.instantiate(module);
     return await WebAssembly.instantiate(module, { kiln: { mark } });
   } catch (cause) {
     const { message } = cause as Error;
