@@ -45,7 +45,7 @@ export const rooflineFacts = (roofline: Roofline): [string, string][] => [
       roofline.relaxedGflops === null ? "not there" : `${roofline.relaxedGflops.toFixed(1)} GFLOP/s`
     }`,
   ],
-  ["memory", `${roofline.readGBs.toFixed(1)} GB/s read, ${roofline.copyGBs.toFixed(1)} GB/s copied`],
+  ["main memory", `${roofline.readGBs.toFixed(1)} GB/s read, ${roofline.copyGBs.toFixed(1)} GB/s copied`],
 ];
 
 /** Everything beside the times, by name. */
@@ -82,7 +82,10 @@ export function facts(report: BenchReport): [string, string][] {
   ];
 }
 
-const arenaShare = ({ arenaBytes, arenaLowerBoundBytes }: BenchReport): string =>
+export const arenaShare = ({
+  arenaBytes,
+  arenaLowerBoundBytes,
+}: Pick<BenchReport, "arenaBytes" | "arenaLowerBoundBytes">): string =>
   (arenaLowerBoundBytes === 0 ? 1 : arenaBytes / arenaLowerBoundBytes).toFixed(3);
 
 /** Kernels by their time, longest first. */

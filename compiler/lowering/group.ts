@@ -6,9 +6,9 @@
 import { invariant } from "../diagnostics.js";
 import { dtypes } from "../ir/dtype.js";
 import type { Node, Value } from "../ir/graph.js";
-import { add, constant, i32Constant, minIndex, replace, splat, sub } from "../loop/builder.js";
+import { add, constant, replace, splat } from "../loop/builder.js";
 import { type Expr, registerTypes } from "../loop/ir.js";
-import { broadcastIndex } from "../operators/broadcast.js";
+import { broadcastIndex, broadcastPlace } from "../operators/broadcast.js";
 import type { ElementContext, Operator } from "../operators/operator.js";
 import { viewNode } from "../operators/operator.js";
 import type { KernelScope, Lanes } from "./scope.js";
@@ -91,10 +91,8 @@ export class GroupEvaluator {
       );
       return broadcastIndex(dim, dims, result.shape[axis + lead]!);
     });
-    const place = (axis: number, index: Expr): Expr => {
-      if (ways[axis] === "zero") return i32Constant(0);
-      return ways[axis] === "index" ? index : minIndex(index, sub(this.scope.dim(input.shape[axis]!), 1));
-    };
+    const place = (axis: number, index: Expr): Expr =>
+      broadcastPlace(ways[axis]!, index, () => this.scope.dim(input.shape[axis]!));
     const mapped = input.shape.map((_, axis) => place(axis, indices[axis + lead]!));
     if (lanes === undefined) return this.element(input, mapped);
     const axis = lanes.axis - lead;

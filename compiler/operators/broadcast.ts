@@ -13,6 +13,8 @@ import {
   selectDims,
   subtractDims,
 } from "../ir/dim.js";
+import { i32Constant, minIndex, sub } from "../loop/builder.js";
+import type { Expr } from "../loop/ir.js";
 import type { NodeView } from "./operator.js";
 
 type View = Pick<NodeView, "fail" | "requireEqual">;
@@ -57,13 +59,21 @@ function broadcastDims(a: Dim, b: Dim, shapes: readonly (readonly Dim[])[], view
 /** Expressions stand for the sizes of layers, which are what they are; a symbol can be anything. */
 const mayBeOne = (dim: Dim): boolean => isSymbol(dim);
 
+export type BroadcastWay = "index" | "zero" | "either";
+
 /**
  * How an operand is read along an axis of the result: at the result's index, at 0 because it has one element there, or
  * at the lesser of index and last element, because only the run decides which of the two it is.
  */
-export function broadcastIndex(dim: Dim, dims: readonly Dim[], result: Dim): "index" | "zero" | "either" {
+export function broadcastIndex(dim: Dim, dims: readonly Dim[], result: Dim): BroadcastWay {
   if (dim === 1) return equalDims(dim, result) ? "index" : "zero";
   if (equalDims(dim, result) || isStatic(dim)) return "index";
   const others = dims.filter((other) => other !== 1 && !equalDims(other, dim));
   return mayBeOne(dim) || others.some(mayBeOne) ? "either" : "index";
+}
+
+/** The operand's index along an axis, given the result's; `extent` is the operand's own. */
+export function broadcastPlace(way: BroadcastWay, index: Expr, extent: () => Expr): Expr {
+  if (way === "zero") return i32Constant(0);
+  return way === "index" ? index : minIndex(index, sub(extent(), 1));
 }

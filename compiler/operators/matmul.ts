@@ -12,11 +12,11 @@ import {
 import type { DType } from "../ir/dtype.js";
 import type { TensorData } from "../ir/tensor.js";
 import { type MatmulParameters, matmul, packedKey, packMatrix } from "../kernels/matmul.js";
-import { i32Constant, minIndex, sub } from "../loop/builder.js";
+import { i32Constant } from "../loop/builder.js";
 import type { Expr } from "../loop/ir.js";
 import type { LoweringContext } from "../lowering/context.js";
 import type { KernelScope, Placement } from "../lowering/scope.js";
-import { broadcastIndex, broadcastShapes } from "./broadcast.js";
+import { broadcastIndex, broadcastPlace, broadcastShapes } from "./broadcast.js";
 import { multiplyMatrices } from "./matmul-evaluate.js";
 import { defineOperator, type EvaluationContext, type NodeView, type Operator } from "./operator.js";
 import { floats } from "./pointwise.js";
@@ -142,8 +142,7 @@ function batchIndices(
     if (index === undefined) return i32Constant(0);
     const dims = batches.flatMap((dims) => dims[axis + lead - batch.length + dims.length] ?? []);
     const way = broadcastIndex(own[axis]!, dims, batch[axis + lead]!);
-    if (way === "zero") return i32Constant(0);
-    return way === "index" ? index : minIndex(index, sub(s.dim(own[axis]!), 1));
+    return broadcastPlace(way, index, () => s.dim(own[axis]!));
   });
 }
 

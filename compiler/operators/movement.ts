@@ -3,8 +3,7 @@
 import { addDims, type Dim, minDims, multiplyDims } from "../ir/dim.js";
 import { dtypes } from "../ir/dtype.js";
 import { elementCount, type TensorData, tensor } from "../ir/tensor.js";
-import { minIndex, sub } from "../loop/builder.js";
-import { broadcastIndex, broadcastShapes } from "./broadcast.js";
+import { type BroadcastWay, broadcastIndex, broadcastPlace, broadcastShapes } from "./broadcast.js";
 import { attribute, defineOperator, type NodeView, type Operator } from "./operator.js";
 import { broadcastStrides } from "./pointwise.js";
 import { shapeElements } from "./reshape.js";
@@ -99,7 +98,7 @@ const Identity = defineOperator({
 });
 
 /** How the dims of the input meet those of the result. */
-function expandedWays(context: NodeView): ReturnType<typeof broadcastIndex>[] {
+function expandedWays(context: NodeView): BroadcastWay[] {
   const { shape: from } = context.input(0);
   const wanted = context.requireIntegers(1);
   const { shape } = context.node.outputs[0]!;
@@ -134,11 +133,9 @@ const Expand = defineOperator({
   injective: (context, indices) => {
     const { shape, rank } = context.input(0);
     const lead = context.node.outputs[0]!.rank - rank;
-    const own = expandedWays(context).map((way, axis) => {
-      const index = indices[axis + lead]!;
-      if (way === "zero") return context.dim(0);
-      return way === "index" ? index : minIndex(index, sub(context.dim(shape[axis]!), 1));
-    });
+    const own = expandedWays(context).map((way, axis) =>
+      broadcastPlace(way, indices[axis + lead]!, () => context.dim(shape[axis]!)),
+    );
     return context.load(0, own);
   },
   evaluate: ({ input, outputs }) => {

@@ -109,10 +109,6 @@ function sizesOf(context: ResizeView, dims: readonly Dim[]): AxisSize[] {
   if (scales === null && sizes === null) context.fail("needs either scales or sizes");
   const elements = sizes === null ? null : context.requireIntegers(3);
   const numbers = scales === null ? null : context.elements(2);
-  for (const list of [elements, numbers]) {
-    if (list !== null && list.length !== dims.length)
-      context.fail(`has ${list.length} scales or sizes for ${dims.length} axes`, "E_SHAPE");
-  }
   if (scales === null) return sized(context, elements!, dims);
   return dims.map((from, i) => {
     const value = numbers?.[i];

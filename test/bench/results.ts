@@ -1,6 +1,7 @@
 /** RESULTS.md: what the suite measured, as tables. */
 
 import type { BenchReport, EngineReport } from "../../compiler/bench/bench.js";
+import { arenaShare, engineName } from "../../compiler/bench/report-text.js";
 import { formatBytes, formatTime } from "../../compiler/cli/units.js";
 
 export interface Suite {
@@ -17,7 +18,7 @@ export const geometricMean = (values: readonly number[]): number =>
 export function resultsText({ date, reports, sizes, skipped }: Suite): string {
   const [first] = reports;
   const labels = [
-    ...new Set(reports.flatMap(({ report }) => report.engines.filter((one) => one.isKiln).map(nameOf))),
+    ...new Set(reports.flatMap(({ report }) => report.engines.filter((one) => one.isKiln).map(engineName))),
   ];
   return [
     "# Results of `npm run bench`",
@@ -49,12 +50,9 @@ function machineLines({ machine, roofline, engines }: BenchReport, date: string)
   ];
 }
 
-const nameOf = ({ label, threads }: EngineReport): string =>
-  threads === 1 ? label : `${label}, ${threads} threads`;
-
 function timeTable(label: string, reports: Suite["reports"]): string[] {
   const measured = reports.flatMap(({ report, isNetwork }) => {
-    const kiln = report.engines.find((one) => one.isKiln && nameOf(one) === label);
+    const kiln = report.engines.find((one) => one.isKiln && engineName(one) === label);
     return kiln === undefined ? [] : [{ report, kiln, isNetwork }];
   });
   const rival = (report: BenchReport, kind: string, threads: number) =>
@@ -105,7 +103,6 @@ function sizeTable(reports: readonly BenchReport[]): string[] {
     "|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|",
     ...reports.map(({ name, coldStarts, sizes, compile, ...report }) => {
       const { kiln, rival } = coldStarts ?? { kiln: null, rival: null };
-      const bound = report.arenaLowerBoundBytes;
       return row([
         name,
         kiln === null ? "" : formatTime(kiln.medianMs),
@@ -116,7 +113,7 @@ function sizeTable(reports: readonly BenchReport[]): string[] {
         sizes.rivalBytes === null ? "" : formatBytes(sizes.rivalBytes),
         formatBytes(report.memoryBytes),
         rival === null ? "" : formatBytes(rival.memoryBytes),
-        (bound === 0 ? 1 : report.arenaBytes / bound).toFixed(3),
+        arenaShare(report),
         formatTime(compile.ms),
         formatBytes(compile.peakBytes),
       ]);
