@@ -29,7 +29,7 @@ import {
   withDefaultLimits,
 } from "./options.js";
 import { Pipeline } from "./stages.js";
-import { type EmittedModule, emitModule } from "./wasm/module.js";
+import { type EmittedModule, emitModule, memoryPages } from "./wasm/module.js";
 
 export { type ErrorCode, KilnError, UnsupportedModelError, type UnsupportedNode } from "./diagnostics.js";
 export type { Limits } from "./limits.js";
@@ -85,7 +85,6 @@ export async function compile(model: Uint8Array, options: CompileOptions = {}): 
 
 function checkFeatures(options: CompileOptions): Features {
   const features: Features = { simd: true, relaxedSimd: false, threads: false, ...options.features };
-  if (features.threads) throw new KilnError("E_UNSUPPORTED", "threads are not there in this version");
   if (!features.simd) throw new KilnError("E_UNSUPPORTED", "scalar code is not there in this version");
   if (options.strict && features.relaxedSimd) {
     throw new KilnError("E_INPUT", "strict rules out relaxed SIMD, whose rounding depends on the machine");
@@ -159,7 +158,11 @@ function describe(
     abi: ABI_VERSION,
     producer,
     name: options.name ?? graph.name,
-    features: ["simd128", ...(features.relaxedSimd ? ["relaxed-simd"] : [])],
+    features: [
+      "simd128",
+      ...(features.relaxedSimd ? ["relaxed-simd"] : []),
+      ...(features.threads ? ["threads"] : []),
+    ],
     inputs,
     outputs: bindAll(graph.outputs, program.outputs)[0],
     weights: {
@@ -177,6 +180,9 @@ function describe(
     })),
     errors: [],
     states: states as FixedBinding[],
+    ...(features.threads && {
+      sharedMemory: memoryPages(plan, withDefaultLimits(options.limits).memoryBytes),
+    }),
   };
 }
 

@@ -9,7 +9,7 @@ export interface Features {
   simd: boolean;
   /** Fused multiply-add. Engines without relaxed SIMD refuse the module. */
   relaxedSimd: boolean;
-  /** Refused in this version. */
+  /** Loops are shared out over threads in one shared memory, which the module imports. */
   threads: boolean;
 }
 

@@ -11,7 +11,7 @@ import { printGraph } from "./ir/print.js";
 import { verifyGraph } from "./ir/verify.js";
 import type { Kernel } from "./loop/ir.js";
 import { printProgram } from "./loop/print.js";
-import { callsOf, mapCalls, type Program } from "./loop/program.js";
+import { type Call, callsOf, mapCalls, type Program } from "./loop/program.js";
 import { shareKernels } from "./loop/share.js";
 import { verifyProgram } from "./loop/verify.js";
 import { lowerGraph } from "./lowering/lower.js";
@@ -72,7 +72,10 @@ export class Pipeline {
     const started = this.begin("lower");
     const before = this.options.onPass === undefined ? "" : printGraph(graph);
     const program = shareKernels(
-      lowerGraph(graph, { fusedMultiplyAdd: this.options.features?.relaxedSimd === true }),
+      lowerGraph(graph, {
+        fusedMultiplyAdd: this.options.features?.relaxedSimd === true,
+        threads: this.options.features?.threads === true,
+      }),
     );
     this.finish("lower", started, callsOf(program).length, before, () => printProgram(program));
     if (this.options.verify) verifyProgram(program);
@@ -81,7 +84,9 @@ export class Pipeline {
 
   runLoopPasses(program: Program): Program {
     let current = program;
-    for (const pass of loopPasses(this.options.optimize ?? 3)) current = this.runLoopPass(pass, current);
+    const threads = this.options.features?.threads === true;
+    for (const pass of loopPasses(this.options.optimize ?? 3, threads))
+      current = this.runLoopPass(pass, current);
     return shareKernels(current);
   }
 
@@ -96,8 +101,11 @@ export class Pipeline {
   private runLoopPass(pass: LoopPass, program: Program): Program {
     const started = this.begin(pass.name);
     const done = new Map<Kernel, Kernel>();
+    const callsTo = new Map<Kernel, Call[]>();
+    for (const call of callsOf(program))
+      callsTo.set(call.kernel, [...(callsTo.get(call.kernel) ?? []), call]);
     const after = mapCalls(program, (call) => {
-      const kernel = done.get(call.kernel) ?? pass.run(call.kernel);
+      const kernel = done.get(call.kernel) ?? pass.run(call.kernel, callsTo.get(call.kernel)!);
       done.set(call.kernel, kernel);
       return { ...call, kernel };
     });

@@ -5,6 +5,7 @@ import { KilnRuntimeError } from "./errors.js";
 import { decodeMetadata, METADATA_SECTION, type ModelMetadata } from "./metadata.js";
 import { createModel, type Model } from "./model.js";
 import { abortable, type Source, type SourceOptions } from "./source.js";
+import { prepareThreads } from "./threads.js";
 import { placeWeights, verifyWeights, weightsBeside } from "./weights.js";
 
 export type { ModuleSource } from "./compile.js";
@@ -24,7 +25,10 @@ export interface LoadOptions extends SourceOptions {
   verifyWeights?: boolean | undefined;
   /** Told by a module compiled with `profile`: 0 as a run begins, and i + 1 after the i-th call of a kernel. */
   onKernel?: ((call: number) => void) | undefined;
-  /** Threads to run on. Modules of ABI 1 run on one, whatever this says. */
+  /**
+   * Threads to run on, the calling one included: by default as many as there are cores, and at most 4. Only for models
+   * compiled with the feature "threads"; others run on one.
+   */
   threads?: number | undefined;
 }
 
@@ -46,24 +50,32 @@ async function loadModel(source: ModuleSource, options: LoadOptions): Promise<Mo
   const metadata = decodeMetadata(section);
   const { name, weights } = metadata;
   options.signal?.throwIfAborted();
-  const instance = await instantiate(module, metadata, options.onKernel);
-  const model = createModel(instance, metadata);
+  const threads = prepareThreads(module, metadata, options.threads);
+  const instance = await instantiate(module, metadata, threads.memory, options.onKernel);
+  const model = createModel(instance, metadata, threads.end);
+  threads.start(instance);
   const memory = instance.exports.memory as WebAssembly.Memory;
-  if (!weights.embedded) {
-    await placeWeights(memory, weights, options.weights ?? weightsBeside(name, source), options);
+  try {
+    if (!weights.embedded) {
+      await placeWeights(memory, weights, options.weights ?? weightsBeside(name, source), options);
+    }
+    if (options.verifyWeights) await verifyWeights(memory, weights);
+  } catch (error) {
+    model.dispose();
+    throw error;
   }
-  if (options.verifyWeights) await verifyWeights(memory, weights);
   return model;
 }
 
 async function instantiate(
   module: WebAssembly.Module,
   { name }: ModelMetadata,
+  memory: WebAssembly.Memory | null,
   mark: (call: number) => void = () => {},
 ): Promise<WebAssembly.Instance> {
   try {
     if (WebAssembly.Module.imports(module).length === 0) return await WebAssembly.instantiate(module);
-    return await WebAssembly.instantiate(module, { kiln: { mark } });
+    return await WebAssembly.instantiate(module, { kiln: { mark, memory: memory! } });
   } catch (cause) {
     const { message } = cause as Error;
     throw new KilnRuntimeError("E_LOAD", `model "${name}" cannot be instantiated: ${message}`, cause);

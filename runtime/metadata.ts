@@ -69,7 +69,7 @@ export interface ModelMetadata {
   producer: string;
   /** Name of the model. */
   name: string;
-  /** WebAssembly features that the module was compiled for: "simd128", "relaxed-simd". */
+  /** WebAssembly features that the module was compiled for: "simd128", "relaxed-simd", "threads". */
   features: string[];
   inputs: TensorBinding[];
   outputs: TensorBinding[];
@@ -82,6 +82,8 @@ export interface ModelMetadata {
   errors: RunErrorInfo[];
   /** Tensors that live across runs, all zero at first. */
   states: FixedBinding[];
+  /** Of a module with threads: pages of the memory that it imports. */
+  sharedMemory?: { initial: number; maximum: number };
 }
 
 /** Payload of the custom section `kiln`: UTF-8 JSON, its keys in the order given. */

@@ -30,13 +30,17 @@ export interface Model<I = Record<string, Feed>, O = Record<string, Tensor>> {
   exportStates(): Record<string, Tensor>;
   /** Sets the states that are given. Throws E_FEED, before anything changes, where one does not fit. */
   importStates(states: Readonly<Record<string, Feed>>): void;
-  /** Lets go of the instance and its memory; a second call does nothing. */
+  /** Ends the threads, and lets go of the instance and its memory; a second call does nothing. */
   dispose(): void;
   [Symbol.dispose](): void;
 }
 
 /** The instance as a model. Throws E_ABI where its exports do not fit the metadata. */
-export function createModel(instance: WebAssembly.Instance, metadata: ModelMetadata): Model {
+export function createModel(
+  instance: WebAssembly.Instance,
+  metadata: ModelMetadata,
+  onDispose: () => void,
+): Model {
   checkExports(instance, metadata);
   const { name, inputs, outputs, states } = metadata;
   let session: Session | undefined = new Session(instance, metadata);
@@ -48,6 +52,7 @@ export function createModel(instance: WebAssembly.Instance, metadata: ModelMetad
   const runSync = (feeds: Record<string, Feed>) => live().run(checkFeeds(metadata, feeds));
   const dispose = () => {
     session = undefined;
+    onDispose();
   };
   return {
     inputs: inputs.map(info),
@@ -154,8 +159,8 @@ class Session {
     );
     const address = this.addressOf(binding);
     const size = sizeOf(dims);
-    const end = address + bytesOf(binding.type, size);
-    const bytes = new Uint8Array(this.memory.buffer.slice(address, end) as ArrayBuffer);
+    // A slice of the array, not of the buffer: that of a shared buffer would be shared too.
+    const bytes = new Uint8Array(this.memory.buffer, address, bytesOf(binding.type, size)).slice();
     const perEntry = elementsPerEntry(binding.type);
     const inLast = size % perEntry;
     // Bits behind the last element are left over from what lay there before.

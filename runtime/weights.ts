@@ -42,7 +42,9 @@ export async function verifyWeights(memory: WebAssembly.Memory, weights: Weights
   const { address, byteLength, sha256 } = weights;
   const subtle = globalThis.crypto?.subtle;
   if (!subtle) throw new KilnRuntimeError("E_WEIGHTS", "verifyWeights needs crypto.subtle: a secure context");
-  const bytes = new Uint8Array(memory.buffer as ArrayBuffer, address, byteLength);
+  let bytes = new Uint8Array(memory.buffer as ArrayBuffer, address, byteLength);
+  // Shared memory cannot be hashed in place.
+  if (!(memory.buffer instanceof ArrayBuffer)) bytes = bytes.slice();
   const digest = new Uint8Array(await subtle.digest("SHA-256", bytes));
   const hex = Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("");
   if (hex !== sha256) {

@@ -7,7 +7,17 @@ import { invariant, KilnError } from "../diagnostics.js";
 import { dtypes } from "../ir/dtype.js";
 import { type EvaluationOptions, type Lane, type LaneFunction, laneFunction } from "./evaluate.js";
 import { elementAccess, shuffler } from "./interpret-memory.js";
-import type { Access, Buffer, Expr, Kernel, Load, Statement, Store, Variable } from "./ir.js";
+import {
+  type Access,
+  type Buffer,
+  type Expr,
+  type Kernel,
+  type Load,
+  parametersOf,
+  type Statement,
+  type Store,
+  type Variable,
+} from "./ir.js";
 import { sharedNodes } from "./print.js";
 import { operandsOf } from "./rewrite.js";
 
@@ -19,6 +29,8 @@ export interface KernelArguments {
   /** First byte after each buffer, for those whose extent the kernel does not know; else the end of memory. */
   readonly ends?: readonly number[];
   readonly sizes: readonly number[];
+  /** How many parts the work of a kernel that is shared out is done in. */
+  readonly parts?: number;
 }
 
 type Vector = readonly Lane[];
@@ -44,9 +56,9 @@ export function compileKernel(
   options: EvaluationOptions = {},
 ): (args: KernelArguments) => void {
   const compiler = new KernelCompiler(kernel, options);
-  const sizeSlots = kernel.sizes.map((size) => compiler.slotOf(size));
+  const sizeSlots = parametersOf(kernel).map((size) => compiler.slotOf(size));
   const body = compiler.block(kernel.body);
-  return ({ memory, addresses, sizes, ends: givenEnds }) => {
+  return ({ memory, addresses, sizes, parts = 3, ends: givenEnds }) => {
     invariant(addresses.length === kernel.buffers.length, `@${kernel.name} needs an address a buffer`);
     invariant(sizes.length === kernel.sizes.length, `@${kernel.name} takes ${kernel.sizes.length} sizes`);
     const ends = kernel.buffers.map((buffer, i) => {
@@ -54,10 +66,13 @@ export function compileKernel(
       return buffer.elements === null ? end : Math.min(end, addresses[i]! + bytesOf(buffer, buffer.elements));
     });
     const slots = new Array<Value>(compiler.slotCount).fill(0);
-    sizeSlots.forEach((slot, i) => {
-      slots[slot] = sizes[i]! | 0;
-    });
-    body({ memory, addresses, ends, slots });
+    // The last part first: which of them is done before which must not matter.
+    for (let part = (kernel.share === undefined ? 1 : parts) - 1; part >= 0; part--) {
+      sizeSlots.forEach((slot, i) => {
+        slots[slot] = [...sizes, part, parts][i]! | 0;
+      });
+      body({ memory, addresses, ends, slots });
+    }
   };
 }
 

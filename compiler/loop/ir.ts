@@ -24,7 +24,8 @@ export interface Buffer {
   readonly kind: "buffer";
   readonly name: string;
   readonly dtype: MemoryType;
-  readonly access: "read" | "write" | "readwrite";
+  /** What is in `scratch` memory means nothing before and after a pass of any loop that stores results. */
+  readonly access: "read" | "write" | "readwrite" | "scratch";
   /** Elements that may be touched, counted from the address passed in; null where it depends on sizes. */
   readonly elements: number | null;
 }
@@ -105,8 +106,17 @@ export interface Kernel {
   readonly buffers: readonly Buffer[];
   /** i32 parameters: run-time dims. Empty when all shapes are fixed. */
   readonly sizes: readonly Variable[];
+  /** Of a kernel whose work is shared out: the number of the part to do and how many there are, its last parameters. */
+  readonly share?: { readonly part: Variable; readonly parts: Variable };
   readonly body: readonly Statement[];
 }
+
+/** The i32 parameters of a kernel: its sizes, then those that share it out. */
+export const parametersOf = ({ sizes, share }: Kernel): readonly Variable[] =>
+  share === undefined ? sizes : [...sizes, share.part, share.parts];
+
+/** Parts that a kernel's work is shared out to at most: scratch memory is there once for each. */
+export const MAX_PARTS = 64;
 
 /**
  * Operations on register values. The same name serves scalars and vectors; comparisons give bool. Integer

@@ -15,7 +15,7 @@ import {
 import { ExprParser, parseType } from "./parse-expr.js";
 import type { Token, Tokens } from "./parse-tokens.js";
 
-const accessKinds: readonly Buffer["access"][] = ["read", "write", "readwrite"];
+const accessKinds: readonly Buffer["access"][] = ["read", "write", "readwrite", "scratch"];
 const loopModes: readonly LoopMode[] = ["serial", "vectorize", "unroll", "parallel"];
 
 /** The short name of an element type. */
@@ -48,12 +48,27 @@ class KernelParser {
     tokens.expect("@");
     const name = tokens.name("a kernel name").text;
     const sizes: Variable[] = [];
+    let share: Kernel["share"];
     tokens.list("(", ")", () => {
-      if (tokens.accept("size")) sizes.push(this.declare(tokens.name("a size"), i32, false));
+      if (share !== undefined) tokens.fail("expected nothing behind the parts");
+      if (this.accepts("part")) share = this.share();
+      else if (this.accepts("size")) sizes.push(this.declare(tokens.name("a size"), i32, false));
       else if (sizes.length > 0) tokens.fail("expected size: buffers come first");
       else this.buffer();
     });
-    return { name, buffers: [...this.buffers.values()], sizes, body: this.block() };
+    const buffers = [...this.buffers.values()];
+    return { name, buffers, sizes, ...(share !== undefined && { share }), body: this.block() };
+  }
+
+  private share(): NonNullable<Kernel["share"]> {
+    const part = this.declare(this.tokens.name("a part"), i32, false);
+    this.tokens.expect("of");
+    return { part, parts: this.declare(this.tokens.name("a number of parts"), i32, false) };
+  }
+
+  /** Takes a word that may be a buffer's name, too. */
+  private accepts(word: string): boolean {
+    return !this.tokens.is(":", 1) && this.tokens.accept(word);
   }
 
   private buffer(): void {

@@ -36,10 +36,14 @@ export function printKernel(kernel: Kernel): string {
   const parameters = [
     ...kernel.buffers.map(printParameter),
     ...kernel.sizes.map((size) => `size ${printName(size.name)}`),
+    ...printShare(kernel),
   ];
   const lines = printBlock(kernel.body, "  ");
   return [`kernel @${printName(kernel.name)}(${parameters.join(", ")}) {`, ...lines, "}"].join("\n");
 }
+
+const printShare = ({ share }: Kernel): string[] =>
+  share === undefined ? [] : [`part ${printName(share.part.name)} of ${printName(share.parts.name)}`];
 
 const printParameter = ({ name, access, dtype, elements }: Buffer): string =>
   `${printName(name)}: ${access} ${dtypes[dtype].short}[${elements ?? "?"}]`;

@@ -5,7 +5,7 @@
  * returns the node itself where nothing changed. All functions are pure.
  */
 
-import type { Expr, ExprType, Kernel, Statement, Variable } from "./ir.js";
+import { type Expr, type ExprType, type Kernel, parametersOf, type Statement, type Variable } from "./ir.js";
 
 type Block = readonly Statement[];
 export type ExprMap = (expr: Expr) => Expr;
@@ -216,7 +216,7 @@ export class Names {
   private readonly taken = new Set<string>();
 
   constructor(kernel: Kernel) {
-    for (const { name } of [...kernel.buffers, ...kernel.sizes, ...declaredIn(kernel.body)])
+    for (const { name } of [...kernel.buffers, ...parametersOf(kernel), ...declaredIn(kernel.body)])
       this.taken.add(name);
   }
 

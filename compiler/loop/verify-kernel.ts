@@ -10,6 +10,7 @@ import {
   type Expr,
   i32,
   type Kernel,
+  parametersOf,
   printExprType,
   registerTypes,
   type Statement,
@@ -25,7 +26,7 @@ import { isRegisterType, isScalar, isValueOf, opProblem } from "./verify-types.j
 /** The invariants of a kernel; `verify.ts` goes on with those of a program. */
 const invariants = {
   1: "names that are visible at one place are distinct",
-  2: "sizes are immutable i32 scalars",
+  2: "sizes and parts are immutable i32 scalars",
   3: "registers hold scalars or 128-bit vectors",
   4: "constants are values of their type",
   5: "operations are typed as `ops` says",
@@ -65,7 +66,7 @@ class KernelVerifier {
 
   run(): void {
     for (const buffer of this.kernel.buffers) this.checkBuffer(buffer);
-    for (const size of this.kernel.sizes) {
+    for (const size of parametersOf(this.kernel)) {
       this.check(isScalar(size.type, "i32") && !size.mutable, 2, `size ${size.name}`);
       this.define(size);
     }

@@ -4,7 +4,7 @@ import { invariant } from "../diagnostics.js";
 import { equalDims, equalShapes } from "../ir/dim.js";
 import type { Node, Value } from "../ir/graph.js";
 import { constant, i32Constant } from "../loop/builder.js";
-import { type Buffer, type Expr, registerTypes } from "../loop/ir.js";
+import { type Buffer, type Expr, MAX_PARTS, registerTypes } from "../loop/ir.js";
 import { viewNode } from "../operators/operator.js";
 import { joins, withBorder } from "./border.js";
 import { type KernelInfo, type LoweringContext, type NodeScope, tileMemoryElements } from "./context.js";
@@ -77,10 +77,11 @@ class AnchorJob {
   }
 
   tileMemory(): Placement {
-    const type = { dtype: "float32", shape: [tileMemoryElements] } as const;
+    const copies = this.lowering.target.threads ? MAX_PARTS : 1;
+    const type = { dtype: "float32", shape: [copies * tileMemoryElements] } as const;
     return {
       buffer: this.lowering.newBuffer(`${this.root.name}.tile`, type, "temporary"),
-      strided: dense(type.shape),
+      strided: dense([tileMemoryElements]),
     };
   }
 
@@ -155,7 +156,7 @@ class AnchorScope extends KernelScope implements NodeScope {
   }
 
   tileMemory(): Buffer {
-    this.tile ??= this.view("tile", this.job.tileMemory(), "readwrite");
+    this.tile ??= this.view("tile", this.job.tileMemory(), "scratch");
     return this.tile.buffer;
   }
 

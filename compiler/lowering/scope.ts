@@ -40,6 +40,8 @@ export interface Border {
 export interface Target {
   /** Multiply-add on vectors is one instruction (relaxed SIMD). */
   readonly fusedMultiplyAdd: boolean;
+  /** Kernels may be shared out over threads. */
+  readonly threads?: boolean;
 }
 
 export class KernelScope extends KernelBuilder {

@@ -136,6 +136,6 @@ class EvaluationScope extends KernelScope implements NodeScope {
 
   tileMemory(): Buffer {
     const type: TensorType = { dtype: "float32", shape: [tileMemoryElements] };
-    return this.view("tile", this.scratch("tile", type), "readwrite").buffer;
+    return this.view("tile", this.scratch("tile", type), "scratch").buffer;
   }
 }

@@ -16,6 +16,7 @@ export type ValueType = "i32" | "i64" | "f32" | "f64" | "v128";
 export interface WasmFeatures {
   readonly simd: boolean;
   readonly relaxedSimd: boolean;
+  readonly threads?: boolean;
 }
 
 type Module = binaryen.Module;
@@ -127,6 +128,79 @@ export class ModuleBuilder implements Disposable {
     this.module.setMemory(pages, mostPages, "memory");
   }
 
+  /**
+   * Imports the one memory, shared between threads, and exports it again. Its data segments are passive: whoever puts
+   * the bytes into the module keeps to their number.
+   */
+  sharedMemory(
+    from: readonly [module: string, name: string],
+    pages: number,
+    mostPages: number,
+    segments: number,
+  ): void {
+    const offset = 0; // no expression
+    const passive = Array.from({ length: segments }, () => ({
+      offset,
+      data: new Uint8Array(1),
+      passive: true,
+    }));
+    this.module.setMemory(pages, mostPages, "memory", passive, true, false, "0");
+    this.module.addMemoryImport("0", ...from, true);
+  }
+
+  /** Copies all bytes of a passive segment to an address. */
+  memoryInit(segment: number, address: number, bytes: number): Expression {
+    const [to, from, size] = [address | 0, 0, bytes].map((value) => this.i32(value)) as [
+      number,
+      number,
+      number,
+    ];
+    return this.module.memory.init(String(segment), to, from, size);
+  }
+
+  /** The one table, which holds these functions from its start. */
+  table(functions: readonly string[]): void {
+    this.module.addTable("table", functions.length, functions.length);
+    this.module.addActiveElementSegment("table", "functions", functions, this.i32(0));
+  }
+
+  /** Calls a function of the table that takes i32 and gives nothing. */
+  callIndirect(index: Expression, operands: readonly Expression[]): Expression {
+    const params = binaryen.createType(operands.map(() => binaryen.i32));
+    return this.module.call_indirect("table", index, operands, params, binaryen.none);
+  }
+
+  atomicLoad(address: Expression): Expression {
+    return this.module.i32.atomic.load(0, address);
+  }
+
+  atomicStore(address: Expression, value: Expression): Expression {
+    return this.module.i32.atomic.store(0, address, value);
+  }
+
+  /** Changes an i32 in memory; gives what it was. */
+  atomicChange(change: "add" | "sub" | "xchg", address: Expression, value: Expression): Expression {
+    return this.module.i32.atomic.rmw[change](0, address, value);
+  }
+
+  /** Sleeps until it is notified, unless the i32 in memory is another than expected. */
+  wait(address: Expression, expected: Expression): Expression {
+    const forever = this.module.i64.const(-1n);
+    return this.module.drop(this.module.memory.atomic.wait32(address, expected, forever));
+  }
+
+  notify(address: Expression, count: number): Expression {
+    return this.module.drop(this.module.memory.atomic.notify(address, this.i32(count)));
+  }
+
+  drop(value: Expression): Expression {
+    return this.module.drop(value);
+  }
+
+  unreachable(): Expression {
+    return this.module.unreachable();
+  }
+
   memorySize(): Expression {
     return this.module.memory.size();
   }
@@ -154,8 +228,8 @@ export class ModuleBuilder implements Disposable {
     return this.module.return(value);
   }
 
-  export(name: string): void {
-    this.module.addFunctionExport(name, name);
+  export(name: string, as = name): void {
+    this.module.addFunctionExport(name, as);
   }
 
   pure(name: Instruction, operands: readonly number[]): Expression {
@@ -262,9 +336,11 @@ export class ModuleBuilder implements Disposable {
 }
 
 /** Exactly what the code may use; all but relaxed SIMD are in every engine of Node 20's age. */
-function featureSet({ simd, relaxedSimd }: WasmFeatures): binaryen.Features {
-  const { MVP, SignExt, NontrappingFPToInt, SIMD128, RelaxedSIMD } = binaryen.Features;
-  return MVP | SignExt | NontrappingFPToInt | (simd ? SIMD128 : 0) | (relaxedSimd ? RelaxedSIMD : 0);
+function featureSet({ simd, relaxedSimd, threads }: WasmFeatures): binaryen.Features {
+  const { MVP, SignExt, NontrappingFPToInt, SIMD128, RelaxedSIMD, BulkMemory } = binaryen.Features;
+  const vectors = (simd ? SIMD128 : 0) | (relaxedSimd ? RelaxedSIMD : 0);
+  const shared = threads ? binaryen.Features.Atomics | BulkMemory : 0;
+  return MVP | SignExt | NontrappingFPToInt | vectors | shared;
 }
 
 const types: { readonly [T in ValueType]: binaryen.Type } = {

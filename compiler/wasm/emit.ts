@@ -6,7 +6,16 @@
  */
 
 import { invariant } from "../diagnostics.js";
-import type { Buffer, Expr, For, Kernel, Statement, Store, Variable } from "../loop/ir.js";
+import {
+  type Buffer,
+  type Expr,
+  type For,
+  type Kernel,
+  parametersOf,
+  type Statement,
+  type Store,
+  type Variable,
+} from "../loop/ir.js";
 import { isNonNegative } from "./address.js";
 import type { Expression, ModuleBuilder, ValueType } from "./builder.js";
 import { LoopConstants } from "./constants.js";
@@ -33,7 +42,8 @@ class KernelEmitter {
     private readonly builder: ModuleBuilder,
     private readonly kernel: Kernel,
   ) {
-    const { buffers, sizes } = kernel;
+    const { buffers } = kernel;
+    const sizes = parametersOf(kernel);
     this.params = [...buffers, ...sizes].map(() => "i32");
     this.constants = new LoopConstants(builder, this);
     this.addresses = new Map(buffers.map((buffer, i) => [buffer, i]));

@@ -9,7 +9,8 @@ import { ModuleBuilder, type WasmFeatures } from "./builder.js";
 import { emitKernel } from "./emit.js";
 import type { OptimizationLevel } from "./passes.js";
 import { allKernels, emitRun } from "./run.js";
-import { assemble, functionSizes } from "./sections.js";
+import { assemble, assemblePassive, type DataSegment, functionSizes, withoutZeros } from "./sections.js";
+import { emitInit } from "./threads.js";
 
 export interface EmissionInput {
   readonly program: Program;
@@ -44,6 +45,8 @@ export interface EmittedCall {
 
 const PAGE_BYTES = 65536;
 
+const MAX_PASSIVE_SEGMENTS = 1000;
+
 /** Optimising compilers take time and memory that grow faster than the function. */
 const MAX_KERNEL_BYTES = 100 * 1024;
 
@@ -55,7 +58,6 @@ const MAX_KERNEL_BYTES = 100 * 1024;
 export function emitModule(input: EmissionInput): EmittedModule {
   const { program, plan, embed, metadata } = input;
   const kernels = allKernels(program, plan.dynamic);
-  const { code, errors, calls } = emitCode(input, kernels);
   const segments = embed.map((buffer) => {
     invariant(buffer.data !== undefined, `${buffer.name} has no data to embed`);
     return { address: addressOf(plan.addresses, buffer), bytes: buffer.data };
@@ -64,8 +66,15 @@ export function emitModule(input: EmissionInput): EmittedModule {
     const { address, data } = plan.dynamic.table;
     segments.push({ address, bytes: data });
   }
+  // Each costs an instruction of `init`, so there are fewer.
+  const passive = input.features.threads ? withoutZeros(segments, MAX_PASSIVE_SEGMENTS) : null;
+  const { code, errors, calls } = emitCode(input, kernels, passive);
   const kernelBytes = sizesOf(kernels, functionSizes(code));
   const custom = { name: METADATA_SECTION, payload: metadata(errors) };
+  if (passive !== null) {
+    const wasm = assemblePassive(code, passive, custom);
+    return { wasm, codeBytes: assemblePassive(code, [], custom).length, kernelBytes, calls };
+  }
   const codeBytes = assemble(code, [], custom).length;
   return { wasm: assemble(code, segments, custom), codeBytes, kernelBytes, calls };
 }
@@ -73,18 +82,31 @@ export function emitModule(input: EmissionInput): EmittedModule {
 function emitCode(
   { program, plan, memoryLimit, features, optimize, profile = false }: EmissionInput,
   kernels: readonly Kernel[],
+  passive: readonly DataSegment[] | null,
 ): Pick<EmittedModule, "calls"> & { code: Uint8Array; errors: readonly RunError[] } {
   using builder = new ModuleBuilder(features);
-  const pages = Math.ceil(plan.memoryBytes / PAGE_BYTES);
   const { addresses, dynamic } = plan;
-  builder.memory(pages, dynamic === null ? pages : Math.floor(dynamic.limit(memoryLimit) / PAGE_BYTES));
+  const { initial, maximum } = memoryPages(plan, memoryLimit);
+  if (passive === null) builder.memory(initial, maximum);
+  else builder.sharedMemory(["kiln", "memory"], initial, maximum, passive.length);
   const names = kernelNames(kernels);
   // Kernels come first, so that their places in the code section are those in the list.
   for (const kernel of kernels) emitKernel(builder, kernel, names.get(kernel)!);
+  if (passive !== null) emitInit(builder, passive);
   const { errors, calls } = emitRun(builder, { program, addresses, dynamic, memoryLimit, profile }, names);
   builder.optimize(optimize);
   const named = calls.map((call) => ({ kernel: names.get(call.kernel)!, call }));
   return { code: builder.binary(), errors, calls: named };
+}
+
+/** Pages of memory at the start of a module, and at most. */
+export function memoryPages(
+  { memoryBytes, dynamic }: Pick<MemoryPlan, "memoryBytes" | "dynamic">,
+  memoryLimit: number,
+): { initial: number; maximum: number } {
+  const initial = Math.ceil(memoryBytes / PAGE_BYTES);
+  const maximum = dynamic === null ? initial : Math.floor(dynamic.limit(memoryLimit) / PAGE_BYTES);
+  return { initial, maximum };
 }
 
 /** A name in characters that the text format takes. */

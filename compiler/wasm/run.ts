@@ -22,6 +22,7 @@ import {
   type Step,
 } from "../loop/program.js";
 import type { Expression, ModuleBuilder } from "./builder.js";
+import { dispatch, emitThreads, settle } from "./threads.js";
 
 const PAGE_BYTES = 65536;
 
@@ -66,6 +67,7 @@ export function emitRun(
   const emitter = new RunEmitter(builder, input, names);
   emitter.run();
   if (input.dynamic !== null) emitter.prepare(input.dynamic);
+  if (builder.features.threads) emitThreads(builder, emitter.jobs);
   return emitter;
 }
 
@@ -80,6 +82,8 @@ class RunEmitter {
   readonly errors: RunError[];
   readonly calls: Call[] = [];
   private labels = 0;
+  /** Functions that do a part of a call each. */
+  readonly jobs: string[] = [];
   private readonly errorAddress: number | null;
 
   constructor(
@@ -176,8 +180,20 @@ class RunEmitter {
   }
 
   private call({ kernel, args, sizes }: Call): Expression {
-    const operands = args.map((argument) => this.address(argument));
-    return this.builder.call(this.names.get(kernel)!, [...operands, ...sizes.map((size) => this.dim(size))]);
+    const { builder } = this;
+    const operands = [
+      ...args.map((argument) => this.address(argument)),
+      ...sizes.map((size) => this.dim(size)),
+    ];
+    const name = this.names.get(kernel)!;
+    if (kernel.share === undefined) return builder.call(name, operands);
+    // Where everything lies is told by constants and cells of memory, so that other threads find it too.
+    const share = [builder.get(0, "i32"), builder.get(1, "i32")];
+    const job = `job:${this.jobs.length}`;
+    const body = builder.block([builder.call(name, [...operands, ...share])]);
+    builder.function({ name: job, params: ["i32", "i32"], locals: [], body });
+    this.jobs.push(job);
+    return dispatch(builder, this.jobs.length - 1);
   }
 
   /** A phase's kernel, the placing of its blocks, and as much memory as they need. */
@@ -286,7 +302,8 @@ class RunEmitter {
   }
 
   private clearError(): Expression[] {
-    return this.errorAddress === null ? [] : [this.setError(0)];
+    const settled = this.builder.features.threads ? [settle(this.builder)] : [];
+    return this.errorAddress === null ? settled : [...settled, this.setError(0)];
   }
 
   /** Leaves the function where there has been an error: with its number, or without a result. */

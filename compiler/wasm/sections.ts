@@ -107,12 +107,26 @@ export function assemble(
   const sections = readSections(wasm);
   invariant(!sections.some(({ id }) => id === DATA_SECTION), "the module has a data section already");
   const split = sections.findLast(({ id }) => id !== CUSTOM_SECTION)?.end ?? HEADER_BYTES;
+  const data = dataSection(withoutZeros(segments));
+  return joined([wasm.subarray(0, split), ...data, wasm.subarray(split)], { name, payload });
+}
+
+/** The same where the module has a data section of passive segments, whose bytes are put in their place. */
+export function assemblePassive(
+  wasm: Uint8Array,
+  segments: readonly DataSegment[],
+  custom: CustomSection,
+): Uint8Array {
+  const data = readSections(wasm).find(({ id }) => id === DATA_SECTION);
+  if (data === undefined) return joined([wasm], custom);
+  return joined([wasm.subarray(0, data.start), ...passiveSection(segments), wasm.subarray(data.end)], custom);
+}
+
+function joined(parts: readonly Part[], { name, payload }: CustomSection): Uint8Array {
   const nameBytes = new TextEncoder().encode(name);
   const nameLength = encodeUnsigned(nameBytes.length);
   return concatenate([
-    wasm.subarray(0, split),
-    ...dataSection(withoutZeros(segments)),
-    wasm.subarray(split),
+    ...parts,
     [CUSTOM_SECTION, ...encodeUnsigned(nameLength.length + nameBytes.length + payload.length)],
     nameLength,
     nameBytes,
@@ -135,6 +149,14 @@ function dataSection(segments: readonly DataSegment[]): Part[] {
   return [[DATA_SECTION, ...encodeUnsigned(size), ...count], ...parts];
 }
 
+function passiveSection(segments: readonly DataSegment[]): Part[] {
+  const passive = 1;
+  const count = encodeUnsigned(segments.length);
+  const parts = segments.flatMap(({ bytes }): Part[] => [[passive, ...encodeUnsigned(bytes.length)], bytes]);
+  const size = parts.reduce((sum, part) => sum + part.length, count.length);
+  return [[DATA_SECTION, ...encodeUnsigned(size), ...count], ...parts];
+}
+
 function concatenate(parts: readonly Part[]): Uint8Array {
   const length = parts.reduce((sum, part) => sum + part.length, 0);
   if (length > MAX_MODULE_BYTES) {
@@ -152,11 +174,11 @@ function concatenate(parts: readonly Part[]): Uint8Array {
 }
 
 /** The same contents of zeroed memory in segments without long runs of zeros. */
-export function withoutZeros(segments: readonly DataSegment[]): DataSegment[] {
+export function withoutZeros(segments: readonly DataSegment[], most = MAX_SEGMENTS): DataSegment[] {
   for (let run = ZERO_RUN; ; run *= 4) {
     const pieces: DataSegment[] = [];
     for (const segment of segments) pushPieces(segment, run, pieces);
-    if (pieces.length <= Math.max(MAX_SEGMENTS, segments.length)) return pieces;
+    if (pieces.length <= Math.max(most, segments.length)) return pieces;
   }
 }
 

@@ -13,7 +13,15 @@
 
 import { Indices, ordered, type Polynomial, rebuild } from "../../compiler/loop/affine.js";
 import { read } from "../../compiler/loop/builder.js";
-import type { Expr, For, Kernel, Load, Statement, Variable } from "../../compiler/loop/ir.js";
+import {
+  type Expr,
+  type For,
+  type Kernel,
+  type Load,
+  parametersOf,
+  type Statement,
+  type Variable,
+} from "../../compiler/loop/ir.js";
 import {
   changingIn,
   dependsOn,
@@ -50,7 +58,7 @@ class Ordering {
   private readonly indices = new Indices();
 
   constructor(kernel: Kernel) {
-    for (const size of kernel.sizes) this.depths.set(size, 0);
+    for (const size of parametersOf(kernel)) this.depths.set(size, 0);
   }
 
   block(block: Block, depth: number): Statement[] {

@@ -1,7 +1,9 @@
 import type { Kernel } from "../../compiler/loop/ir.js";
+import type { Call } from "../../compiler/loop/program.js";
 
 /** A pass on Loop IR: a pure function of a kernel, that keeps what the kernel computes. */
 export interface LoopPass {
   readonly name: string;
-  readonly run: (kernel: Kernel) => Kernel;
+  /** `calls` are those of the kernel, for passes that have to know what memory it is given. */
+  readonly run: (kernel: Kernel, calls?: readonly Call[]) => Kernel;
 }

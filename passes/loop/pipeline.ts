@@ -1,5 +1,6 @@
 /** The passes on kernels, in order. */
 
+import { share } from "../threads/share.js";
 import { addressing } from "./addressing.js";
 import { collapse } from "./collapse.js";
 import { hoist } from "./hoist.js";
@@ -23,6 +24,11 @@ const optimizing: readonly LoopPass[] = [
   simplify,
 ];
 
-/** What runs at an optimisation level; kernels are right without any pass. */
-export const loopPasses = (level: 0 | 1 | 2 | 3 | "s"): readonly LoopPass[] =>
-  level === 0 ? [] : optimizing;
+/** What runs at an optimisation level; kernels are right without any pass, and without threads in one part. */
+export function loopPasses(level: 0 | 1 | 2 | 3 | "s", threads = false): readonly LoopPass[] {
+  if (level === 0) return [];
+  if (!threads) return optimizing;
+  // Behind the passes that change loops, and before those that move what they have in common out of them.
+  const at = optimizing.indexOf(hoist);
+  return [...optimizing.slice(0, at), share, ...optimizing.slice(at)];
+}

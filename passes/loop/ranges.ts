@@ -1,14 +1,14 @@
 /** Ranges of i32 expressions while a pass walks a kernel from its first statement to its last. */
 
 import { op, read } from "../../compiler/loop/builder.js";
-import type { Expr, Kernel, Statement } from "../../compiler/loop/ir.js";
+import { type Expr, type Kernel, parametersOf, type Statement } from "../../compiler/loop/ir.js";
 import { IndexRanges, type Reached } from "../../compiler/loop/verify-bounds.js";
 
 export class KernelRanges extends IndexRanges {
   constructor(kernel: Kernel) {
     super();
     // A size is never negative: masking its sign bit off leaves it as it is.
-    for (const size of kernel.sizes) this.define(size, op("and", read(size), 0x7fff_ffff));
+    for (const size of parametersOf(kernel)) this.define(size, op("and", read(size), 0x7fff_ffff));
   }
 
   /** Takes in what a statement says of its variable, before its blocks are entered; says how its body is reached. */
