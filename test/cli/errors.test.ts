@@ -105,7 +105,7 @@ describe("the model", () => {
 test("the flags ask for what cannot be had", async () => {
   const model = folder.write("model.onnx", dense);
   for (const command of ["compile", "run"]) {
-    expectError(await kiln(command, model, "--features", "threads"), /threads are not there/);
+    expectError(await kiln(command, model, "--features", "-simd"), /scalar code is not there/);
     const both = ["--features", "+relaxed-simd", "--strict"];
     expectError(await kiln(command, model, ...both), /strict rules out relaxed SIMD/);
   }

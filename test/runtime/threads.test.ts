@@ -1,0 +1,149 @@
+/** Compiled models on several threads. */
+
+import { execFileSync } from "node:child_process";
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { afterEach, expect, test, vi } from "vitest";
+import { compile } from "../../compiler/index.js";
+import type { CompileOptions } from "../../compiler/options.js";
+import { load, type Model, Tensor } from "../../runtime/index.js";
+import { randomTensor } from "../harness-random.js";
+import { hasLightModels, lightNetworks, noise, ocrNetworks, readNetwork } from "../models/models.js";
+import { buildModel } from "../onnx/build-model.js";
+
+const models: Model[] = [];
+const open = async (wasm: Uint8Array, threads?: number): Promise<Model> => {
+  const model = await load(wasm as Uint8Array<ArrayBuffer>, { ...(threads !== undefined && { threads }) });
+  models.push(model);
+  return model;
+};
+afterEach(() => {
+  for (const model of models.splice(0)) model.dispose();
+  vi.unstubAllGlobals();
+});
+
+const threaded = (bytes: Uint8Array, options: CompileOptions = {}) =>
+  compile(bytes, { ...options, features: { ...options.features, threads: true } });
+
+const softmaxOf = (dims: (number | string)[]): Uint8Array =>
+  buildModel({
+    inputs: { x: ["float32", dims] },
+    outputs: { y: ["float32", dims] },
+    nodes: [
+      { op: "Exp", inputs: ["x"], outputs: ["e"] },
+      { op: "Softmax", inputs: ["e"], outputs: ["y"] },
+    ],
+  });
+
+const networks = [
+  ...ocrNetworks.filter(({ name }) => name === "cls"),
+  ...(hasLightModels ? lightNetworks.filter(({ name }) => name !== "resnet50") : []),
+];
+
+test.each(networks)("$name gives the same bits on 1 to 4 threads", async (network) => {
+  const options = { inputShapes: { [network.input]: network.dims } };
+  const plain = await compile(readNetwork(network), options);
+  const artifact = await threaded(readNetwork(network), options);
+  const { data, dims } = noise(network, 3);
+  const feeds = { [network.input]: new Tensor("float32", data as Float32Array, dims) };
+  const [expected] = Object.values((await open(plain.wasm)).runSync(feeds));
+  for (const threads of [1, 2, 3, 4]) {
+    const model = await open(artifact.wasm, threads);
+    for (let run = 0; run < 3; run++) {
+      const [actual] = Object.values(await model.run(feeds));
+      expect(Buffer.compare(bytesOf(actual!), bytesOf(expected!))).toBe(0);
+      await new Promise((resolve) => setTimeout(resolve, 100)); // workers begin
+    }
+  }
+});
+
+const bytesOf = ({ data }: Tensor): Buffer => Buffer.from(data.buffer as ArrayBuffer);
+
+test("open dims, of sizes that change", async () => {
+  const artifact = await threaded(softmaxOf(["n", "m"]));
+  const plain = await open((await compile(softmaxOf(["n", "m"]))).wasm);
+  const model = await open(artifact.wasm, 3);
+  for (const dims of [
+    [3, 5],
+    [200, 301],
+    [1000, 70],
+    [0, 4],
+  ]) {
+    const { data } = randomTensor(1, dims, { low: -2, high: 2 });
+    const feeds = { x: new Tensor("float32", data as Float32Array, dims) };
+    expect(model.runSync(feeds).y!.data).toEqual(plain.runSync(feeds).y!.data);
+  }
+});
+
+test("two models at once, and weights in a file of their own", async () => {
+  const network = ocrNetworks.find(({ name }) => name === "cls")!;
+  const options = { inputShapes: { x: network.dims }, weights: "split" } as const;
+  const { wasm, weights } = await threaded(readNetwork(network), options);
+  const bytes = wasm as Uint8Array<ArrayBuffer>;
+  const both = [0, 1].map(() => load(bytes, { weights: weights!, threads: 2, verifyWeights: true }));
+  models.push(...(await Promise.all(both)));
+  const feeds = { x: new Tensor("float32", noise(network, 1).data as Float32Array, network.dims) };
+  const [a, b] = await Promise.all(models.map((model) => model.run(feeds)));
+  expect(Object.values(a!)[0]!.data).toEqual(Object.values(b!)[0]!.data);
+});
+
+test("the module imports one shared memory", async () => {
+  const { wasm, metadata } = await threaded(softmaxOf([300, 300]));
+  const module = new WebAssembly.Module(wasm as Uint8Array<ArrayBuffer>);
+  expect(WebAssembly.Module.imports(module)).toEqual([{ module: "kiln", name: "memory", kind: "memory" }]);
+  expect(WebAssembly.Module.exports(module).map(({ name }) => name)).toEqual(
+    expect.arrayContaining(["memory", "init", "run", "worker"]),
+  );
+  expect(metadata.features).toContain("threads");
+});
+
+test("results are not views of shared memory", async () => {
+  const model = await open((await threaded(softmaxOf([300, 300]))).wasm, 2);
+  const { y } = model.runSync({ x: new Float32Array(90_000) });
+  expect(y!.data.buffer).toBeInstanceOf(ArrayBuffer);
+});
+
+test("where no worker can be had it runs on one thread, and says so once", async () => {
+  const { wasm } = await threaded(softmaxOf([300, 300]));
+  const warn = vi.spyOn(console, "warn").mockImplementation(() => {});
+  vi.stubGlobal("process", { ...process, getBuiltinModule: undefined });
+  vi.stubGlobal("Worker", undefined);
+  for (let i = 0; i < 2; i++) {
+    const { y } = (await open(wasm, 2)).runSync({ x: new Float32Array(90_000) });
+    expect(y!.data[0]).toBeCloseTo(1 / 300);
+  }
+  expect(warn).toHaveBeenCalledTimes(1);
+  expect(warn.mock.calls[0]![0]).toMatch(/one thread/);
+  warn.mockRestore();
+});
+
+test("one thread needs no worker and no warning", async () => {
+  const { wasm } = await threaded(softmaxOf([300, 300]));
+  vi.stubGlobal("process", { ...process, getBuiltinModule: undefined });
+  const warn = vi.spyOn(console, "warn");
+  (await open(wasm, 1)).runSync({ x: new Float32Array(90_000) });
+  expect(warn).not.toHaveBeenCalled();
+  warn.mockRestore();
+});
+
+test("threads do not keep a process alive, and a model runs within a worker", async () => {
+  const { wasm } = await threaded(softmaxOf([300, 300]));
+  const build = join(import.meta.dirname, "../../dist/runtime/index.js");
+  if (!existsSync(build)) return;
+  const program = `
+    import { isMainThread, parentPort, Worker } from "node:worker_threads";
+    import { load } from ${JSON.stringify(pathToFileURL(build).href)};
+    const model = await load(Buffer.from(${JSON.stringify(Buffer.from(wasm).toString("base64"))}, "base64"), { threads: 3 });
+    const { y } = model.runSync({ x: new Float32Array(90000) });
+    if (isMainThread) new Worker(new URL(import.meta.url)).on("message", (inner) => console.log(inner === y.data[0]));
+    else parentPort.postMessage(y.data[0]);
+  `;
+  const folder = mkdtempSync(join(tmpdir(), "kiln-threads-"));
+  const file = join(folder, "main.mjs");
+  writeFileSync(file, program);
+  const output = execFileSync(process.execPath, [file], { timeout: 20_000, encoding: "utf8" });
+  rmSync(folder, { recursive: true });
+  expect(output).toBe("true\n");
+});
