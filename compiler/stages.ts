@@ -3,6 +3,7 @@
  */
 
 import type { GraphPass, PassContext } from "../passes/graph/pass.js";
+import { mergeSimilar } from "../passes/loop/merge-similar.js";
 import type { LoopPass } from "../passes/loop/pass.js";
 import { loopPasses } from "../passes/loop/pipeline.js";
 import { graphPipeline } from "../passes/pipeline.js";
@@ -84,10 +85,11 @@ export class Pipeline {
 
   runLoopPasses(program: Program): Program {
     let current = program;
+    const level = this.options.optimize ?? 3;
     const threads = this.options.features?.threads === true;
-    for (const pass of loopPasses(this.options.optimize ?? 3, threads))
-      current = this.runLoopPass(pass, current);
-    return shareKernels(current);
+    for (const pass of loopPasses(level, threads)) current = this.runLoopPass(pass, current);
+    current = shareKernels(current);
+    return level === 0 ? current : this.mergeKernels(current);
   }
 
   private runGraphPass(pass: GraphPass, graph: Graph, context: PassContext): void {
@@ -111,6 +113,15 @@ export class Pipeline {
     });
     const before = this.options.onPass === undefined ? "" : printProgram(program);
     this.finish(pass.name, started, callsOf(after).length, before, () => printProgram(after));
+    if (this.options.verify) verifyProgram(after);
+    return after;
+  }
+
+  private mergeKernels(program: Program): Program {
+    const started = this.begin("merge-similar");
+    const before = this.options.onPass === undefined ? "" : printProgram(program);
+    const after = shareKernels(mergeSimilar(program));
+    this.finish("merge-similar", started, callsOf(after).length, before, () => printProgram(after));
     if (this.options.verify) verifyProgram(after);
     return after;
   }

@@ -7,7 +7,7 @@
 import { type Dim, isStatic } from "../ir/dim.js";
 import type { TensorData } from "../ir/tensor.js";
 import { tensor } from "../ir/tensor.js";
-import { add, constant, mul, type Operand, op, read } from "../loop/builder.js";
+import { add, constant, minIndex, mul, type Operand, op, read } from "../loop/builder.js";
 import type { Expr, ExprType } from "../loop/ir.js";
 import type { NodeScope } from "../lowering/context.js";
 import type { TensorView } from "../lowering/scope.js";
@@ -92,16 +92,15 @@ export function depthwise(s: NodeScope, p: DepthwiseParameters, operands: Depthw
   s.for("n", 0, s.dim(p.batch), (n) => nest(n, []));
 }
 
+/** The last block may be shorter than the others: it goes through the same code. */
 function forChannelBlocks(
   s: NodeScope,
   channels: number,
   body: (start: Operand, end: Operand) => void,
 ): void {
-  const blocks = Math.floor(channels / channelBlock);
-  s.for("block", 0, blocks, (i) => {
-    body(mul(i, channelBlock), add(mul(i, channelBlock), channelBlock));
+  s.for("start", 0, channels, (start) => body(start, minIndex(add(start, channelBlock), channels)), {
+    step: channelBlock,
   });
-  if (blocks * channelBlock < channels) body(blocks * channelBlock, channels);
 }
 
 /** Four places of a stride-1 row share most of their input; with larger strides, or many taps, fewer are kept. */
