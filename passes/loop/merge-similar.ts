@@ -14,7 +14,7 @@ import { mergeKernels } from "./merge-kernels.js";
 import { type Skeleton, type Slot, skeletonOf } from "./skeleton.js";
 
 /** Additions that merging may cause, as a share of all operations of the program. */
-const budget = Number(process.env.BUDGET ?? 0.02);
+const budget = 0.02;
 
 interface Candidate {
   readonly kernel: Kernel;

@@ -5,15 +5,17 @@
 
 import { dtypes } from "../../compiler/ir/dtype.js";
 import { op, read } from "../../compiler/loop/builder.js";
-import type {
-  Access,
-  Buffer,
-  Expr,
-  Kernel,
-  Load,
-  Statement,
-  Store,
-  Variable,
+import {
+  type Access,
+  type Buffer,
+  type Expr,
+  type Kernel,
+  type Load,
+  parametersOf,
+  printExprType,
+  type Statement,
+  type Store,
+  type Variable,
 } from "../../compiler/loop/ir.js";
 import { blocksOf } from "../../compiler/loop/rewrite.js";
 
