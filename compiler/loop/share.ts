@@ -18,9 +18,10 @@ export function shareKernels(program: Program): Program {
   return mapCalls(program, (call) => ({ ...call, kernel: shared.get(call.kernel)! }));
 }
 
-/** Kernels that differ have different names. */
+/** Kernels that differ have different names: a number tells apart those of one name, that of an earlier time is dropped. */
 function uniquelyNamed(kernel: Kernel, names: Map<string, number>): Kernel {
-  const count = names.get(kernel.name) ?? 0;
-  names.set(kernel.name, count + 1);
-  return count === 0 ? kernel : { ...kernel, name: `${kernel.name}_v${count + 1}` };
+  const name = kernel.name.replace(/_v\d+$/, "");
+  const count = (names.get(name) ?? 0) + 1;
+  names.set(name, count);
+  return { ...kernel, name: count === 1 ? name : `${name}_v${count}` };
 }
