@@ -24,6 +24,7 @@ interface NodeThreads {
 
 interface Scope {
   document?: unknown;
+  crossOriginIsolated?: boolean;
   navigator?: { hardwareConcurrency?: number };
   process?: { getBuiltinModule?(name: string): NodeThreads };
   Worker?: new (url: string, options: object) => WorkerLike;
@@ -52,7 +53,9 @@ export function prepareThreads(
   return {
     memory,
     start({ exports }) {
-      const most = wanted ?? Math.min(scope.navigator?.hardwareConcurrency ?? 4, 4);
+      const cores = Math.min(scope.navigator?.hardwareConcurrency ?? 4, 4);
+      // A model that is too small for threads has nothing for workers to do.
+      const most = exports.worker ? (wanted ?? cores) : 1;
       try {
         while (workers.length < Math.min(most - 1, MOST_WORKERS)) {
           workers.push(startWorker([module, memory, workers.length]));
@@ -77,6 +80,7 @@ function startWorker(data: unknown[]): WorkerLike {
     worker.unref!();
     return worker;
   }
+  if (scope.crossOriginIsolated === false) throw new Error("the page is not crossOriginIsolated");
   const code = `${program} onmessage = ({ data }) => start(data)`;
   const url = URL.createObjectURL(new Blob([code], { type: "text/javascript" }));
   const worker = new scope.Worker!(url, { type: "module" });
@@ -88,7 +92,7 @@ function warn({ message }: Error): void {
   if (hasWarned) return;
   hasWarned = true;
   console.warn(
-    `onnx-kiln: models run on one thread here: ${message}. Browsers need a page that is crossOriginIsolated ` +
-      "and a Content-Security-Policy with worker-src blob:",
+    `onnx-kiln: models run on one thread here: ${message}. Pages need Cross-Origin-Opener-Policy: same-origin, ` +
+      "Cross-Origin-Embedder-Policy: require-corp and, where they have a policy, worker-src blob:",
   );
 }
