@@ -76,6 +76,7 @@ export class Pipeline {
       lowerGraph(graph, {
         fusedMultiplyAdd: this.options.features?.relaxedSimd === true,
         threads: this.options.features?.threads === true,
+        strict: this.options.strict === true,
       }),
     );
     this.finish("lower", started, callsOf(program).length, before, () => printProgram(program));

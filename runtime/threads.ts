@@ -8,8 +8,8 @@ const MOST_WORKERS = 15;
 /** What a worker runs; a trap is told to the caller of the run by the next call. No file of its own, for bundlers. */
 const program = `
 const start = ([module, memory, index]) => {
-  const { exports } = new WebAssembly.Instance(module, { kiln: { memory, mark() {} } });
-  for (;;) try { exports.worker(index); } catch {}
+  const { worker } = new WebAssembly.Instance(module, { kiln: { memory, mark() {} } }).exports;
+  for (;;) try { worker(index); } catch {}
 };`;
 
 interface WorkerLike {
@@ -19,18 +19,15 @@ interface WorkerLike {
 }
 
 interface NodeThreads {
-  readonly Worker: new (code: string, options: object) => WorkerLike;
+  Worker: new (code: string, options: object) => WorkerLike;
 }
 
 interface Scope {
   document?: unknown;
-  crossOriginIsolated?: boolean;
   navigator?: { hardwareConcurrency?: number };
   process?: { getBuiltinModule?(name: string): NodeThreads };
   Worker?: new (url: string, options: object) => WorkerLike;
 }
-
-type Init = (threads: number, mayBlock: number) => void;
 
 const scope = globalThis as unknown as Scope;
 let hasWarned = false;
@@ -55,15 +52,16 @@ export function prepareThreads(
   return {
     memory,
     start({ exports }) {
-      const most = (wanted ?? Math.min(scope.navigator?.hardwareConcurrency ?? 4, 4)) - 1;
+      const most = wanted ?? Math.min(scope.navigator?.hardwareConcurrency ?? 4, 4);
       try {
-        // A model that is too small for threads has nothing for workers to do.
-        while (exports.worker && workers.length < Math.min(most, MOST_WORKERS))
+        while (workers.length < Math.min(most - 1, MOST_WORKERS)) {
           workers.push(startWorker([module, memory, workers.length]));
+        }
       } catch (cause) {
         warn(cause as Error);
       }
-      (exports.init as Init)(workers.length + 1, scope.document ? 0 : 1);
+      const { init } = exports as { init(threads: number, mayBlock: number): void };
+      init(workers.length + 1, scope.document ? 0 : 1);
     },
     end() {
       for (const worker of workers.splice(0)) worker.terminate();
@@ -79,7 +77,6 @@ function startWorker(data: unknown[]): WorkerLike {
     worker.unref!();
     return worker;
   }
-  if (scope.crossOriginIsolated === false) throw Error("no shared memory");
   const code = `${program} onmessage = ({ data }) => start(data)`;
   const url = URL.createObjectURL(new Blob([code], { type: "text/javascript" }));
   const worker = new scope.Worker!(url, { type: "module" });
@@ -91,6 +88,7 @@ function warn({ message }: Error): void {
   if (hasWarned) return;
   hasWarned = true;
   console.warn(
-    `onnx-kiln: models run on one thread: ${message}. Pages must be crossOriginIsolated and allow worker-src blob:`,
+    `onnx-kiln: models run on one thread here: ${message}. Browsers need a page that is crossOriginIsolated ` +
+      "and a Content-Security-Policy with worker-src blob:",
   );
 }

@@ -38,11 +38,7 @@ export interface Profile {
 export async function profileArtifact(
   { wasm, weights, report }: Artifact,
   feeds: Feeds,
-  {
-    warmup,
-    seconds,
-    threads,
-  }: { readonly warmup: number; readonly seconds: number; readonly threads: number },
+  { warmup, seconds }: { readonly warmup: number; readonly seconds: number },
 ): Promise<Profile> {
   const sums = new Float64Array(report.calls.length);
   let last = 0;
@@ -51,7 +47,7 @@ export async function profileArtifact(
     if (call > 0) sums[call - 1]! += now - last;
     last = now;
   };
-  using model = await load(wasm, { weights, onKernel, threads });
+  using model = await load(wasm, { weights, onKernel });
   for (let i = 0; i < warmup; i++) model.runSync(feeds);
   sums.fill(0);
   const started = performance.now();

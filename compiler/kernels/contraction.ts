@@ -49,6 +49,8 @@ export interface ContractionOperands {
   /** Four columns of the right operand at a step of the reduction; unused ones of the last vector may be anything. */
   readonly right: (tile: TilePlace, at: Step, vector: number) => Expr;
   readonly result: (value: Expr, places: readonly Expr[], column: Expr) => void;
+  /** `result` stores values as they are: nothing is fused with it. */
+  readonly isPlain?: boolean;
 }
 
 /** Bytes of a panel block: a quarter of a common second-level cache. */
@@ -139,7 +141,7 @@ function multiplyTile(
   accumulators.finish((value, row, column) => {
     const at = places.map((place, i) => (i === places.length - 1 ? add(place, row) : place));
     operands.result(value, at, add(tile.column, column));
-  });
+  }, operands.isPlain);
 }
 
 /** Channels, joined with the last tap dim where both follow one another in memory or are few. */

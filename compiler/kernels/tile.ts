@@ -33,7 +33,7 @@ import type { KernelScope, TensorView } from "../lowering/scope.js";
 export const lanes = 4;
 
 /** Operations of an epilogue that are written out for every accumulator. */
-const inlineOperations = 4;
+export const inlineOperations = 4;
 
 export interface Tile {
   readonly rows: number;
@@ -129,10 +129,11 @@ export class Accumulators {
 
   /**
    * Hands out the finished vectors, and the used lanes of a partly used one. Where much is done with each of them the
-   * tile goes through memory, so that the code for it is there once for a row and not for every accumulator.
+   * tile goes through memory, so that the code for it is there once for a row and not for every accumulator; `isPlain`
+   * says that they are stored as they are, whatever is fused with the node.
    */
-  finish(result: TileResult): void {
-    if (this.scope.epilogueOperations() > inlineOperations) {
+  finish(result: TileResult, isPlain = false): void {
+    if (!isPlain && this.scope.epilogueOperations() > inlineOperations) {
       this.finishByRows(result);
       return;
     }

@@ -9,7 +9,6 @@ import {
   type Kernel,
   type LoopMode,
   registerTypes,
-  type Share,
   type Statement,
   type Variable,
 } from "./ir.js";
@@ -49,7 +48,7 @@ class KernelParser {
     tokens.expect("@");
     const name = tokens.name("a kernel name").text;
     const sizes: Variable[] = [];
-    let share: Share | undefined;
+    let share: Kernel["share"];
     tokens.list("(", ")", () => {
       if (share !== undefined) tokens.fail("expected nothing behind the parts");
       if (this.accepts("part")) share = this.share();
@@ -61,12 +60,10 @@ class KernelParser {
     return { name, buffers, sizes, ...(share !== undefined && { share }), body: this.block() };
   }
 
-  private share(): Share {
+  private share(): NonNullable<Kernel["share"]> {
     const part = this.declare(this.tokens.name("a part"), i32, false);
     this.tokens.expect("of");
-    const parts = this.declare(this.tokens.name("a number of parts"), i32, false);
-    this.tokens.expect("for");
-    return { part, parts, time: this.tokens.integer("a time") };
+    return { part, parts: this.declare(this.tokens.name("a number of parts"), i32, false) };
   }
 
   /** Takes a word that may be a buffer's name, too. */

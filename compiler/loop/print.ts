@@ -43,9 +43,7 @@ export function printKernel(kernel: Kernel): string {
 }
 
 const printShare = ({ share }: Kernel): string[] =>
-  share === undefined
-    ? []
-    : [`part ${printName(share.part.name)} of ${printName(share.parts.name)} for ${share.time}`];
+  share === undefined ? [] : [`part ${printName(share.part.name)} of ${printName(share.parts.name)}`];
 
 const printParameter = ({ name, access, dtype, elements }: Buffer): string =>
   `${printName(name)}: ${access} ${dtypes[dtype].short}[${elements ?? "?"}]`;

@@ -37,6 +37,7 @@ export function lowerAnchor(lowering: Lowering, node: Node, anchor: Node): void 
       buffer: lowering.newBuffer(name, type, "temporary"),
       strided: dense(type.shape, type.layout),
     }),
+    target: lowering.target,
     kernel: (info, build) => job.kernel(info, build),
   };
   operator.lower!(context);

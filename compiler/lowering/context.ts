@@ -41,6 +41,7 @@ export interface LoweringContext<S extends AttributeSchema = AttributeSchema> ex
   joinsDims(axes: readonly number[]): boolean;
   /** Memory that lives for this node only. */
   scratch(name: string, value: Pick<Value, "type">): Placement;
+  readonly target: Target;
   /** Adds a kernel and its call. */
   kernel(info: KernelInfo, build: (scope: NodeScope) => void): void;
 }

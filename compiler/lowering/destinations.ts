@@ -47,7 +47,7 @@ function leaveRoom(node: Node, lowering: Lowering, destinations: Map<Value, Plac
     if (operator.border === undefined || read === null || read === undefined) continue;
     const input = region === undefined ? read : node.inputs[region.inputs.indexOf(read)];
     if (input === null || input === undefined || destinations.has(input) || !makesItsMemory(input)) continue;
-    const border = operator.border(viewNode(operator, anchor));
+    const border = operator.border(viewNode(operator, anchor), lowering.target);
     if (border === null || isEmptyBorder(border)) continue;
     destinations.set(input, placeWithBorder(lowering, input.name, input.type, border));
   }

@@ -42,6 +42,8 @@ export interface Target {
   readonly fusedMultiplyAdd: boolean;
   /** Kernels may be shared out over threads. */
   readonly threads?: boolean;
+  /** No algorithm that changes rounding noticeably. */
+  readonly strict: boolean;
 }
 
 export class KernelScope extends KernelBuilder {

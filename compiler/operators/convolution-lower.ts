@@ -18,8 +18,9 @@ import { i32Constant } from "../loop/builder.js";
 import { registerTypes } from "../loop/ir.js";
 import type { LoweringContext } from "../lowering/context.js";
 import { extentsName } from "../lowering/names.js";
-import type { Placement } from "../lowering/scope.js";
+import type { Border, Placement, Target } from "../lowering/scope.js";
 import { type ConvolutionAttributes, convolutionWindow } from "./convolution-window.js";
+import { lowerWinograd, winogradBorder, winogradPlan } from "./convolution-winograd.js";
 import type { NodeView } from "./operator.js";
 import { borderOf, isFixed } from "./window.js";
 
@@ -100,8 +101,22 @@ function lowerDirect(context: LoweringContext<ConvolutionAttributes>): void {
   });
 }
 
+/** Zeros around the input that the chosen kernel reads. */
+export function convolutionBorder(context: NodeView<ConvolutionAttributes>, target: Target): Border | null {
+  const border = borderOf(convolutionWindow(context));
+  const p = fixedParameters(context);
+  const plan = p === null ? null : winogradPlan(context, p, target);
+  if (border === null || plan === null) return border;
+  return winogradBorder(plan, context.input(0).shape as number[], border);
+}
+
 function lowerPacked(context: LoweringContext<ConvolutionAttributes>, p: ConvolutionParameters): void {
-  const input = context.withBorder(0, borderOf(convolutionWindow(context))!);
+  const input = context.withBorder(0, convolutionBorder(context, context.target)!);
+  const plan = winogradPlan(context, p, context.target);
+  if (plan !== null && input.strided.strides[1] === 1) {
+    lowerWinograd(context, plan, input);
+    return;
+  }
   const weights = context.input(1).constant;
   if (isDepthwise(p) && weights !== null && input.strided.strides[1] === 1) {
     lowerDepthwise(context, p, input, weights);

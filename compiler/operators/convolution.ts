@@ -2,7 +2,7 @@
 
 import { isStatic } from "../ir/dim.js";
 import { elementCount, forEachIndex, type TensorData } from "../ir/tensor.js";
-import { fixedParameters, flopsOf, lowerConvolution } from "./convolution-lower.js";
+import { convolutionBorder, fixedParameters, flopsOf, lowerConvolution } from "./convolution-lower.js";
 import {
   type ConvolutionAttributes,
   convolutionAttributes,
@@ -13,7 +13,7 @@ import {
 import { decodeElements, encodeElements } from "./numbers.js";
 import { defineOperator, type EvaluationContext, type Operator } from "./operator.js";
 import { floats } from "./pointwise.js";
-import { borderOf, type FixedWindow } from "./window.js";
+import type { FixedWindow } from "./window.js";
 
 function evaluateConvolution(context: EvaluationContext<ConvolutionAttributes>): TensorData[] {
   const [x, w] = [context.input(0), context.input(1)];
@@ -59,7 +59,7 @@ const Conv: Operator = defineOperator({
       output: "channels-last",
     };
   },
-  border: (context) => borderOf(convolutionWindow(context)),
+  border: convolutionBorder,
   epilogue: true,
   lower: lowerConvolution,
   evaluate: evaluateConvolution,

@@ -15,7 +15,7 @@ import {
   type NodeScope,
   tileMemoryElements,
 } from "../lowering/context.js";
-import { KernelScope, type Lanes, type Placement } from "../lowering/scope.js";
+import { KernelScope, type Lanes, type Placement, type Target } from "../lowering/scope.js";
 import { dense } from "../lowering/strided.js";
 import type { AttributeSchema, EvaluationContext } from "./operator.js";
 
@@ -76,6 +76,7 @@ class KernelEvaluation<S extends AttributeSchema> {
       packed: (_, key, make) => this.placeConstant(key, make()),
       withBorder: unused("a border"),
       joinsDims: () => false,
+      target: evaluationTarget,
       scratch: (name, { type }) => this.place(name, type, "temporary"),
       kernel: (info, build) => this.kernel(info, build, placement),
     };
@@ -109,9 +110,11 @@ class KernelEvaluation<S extends AttributeSchema> {
   }
 }
 
+const evaluationTarget: Target = { fusedMultiplyAdd: false, strict: true };
+
 /** A node's scope where nothing is fused with the node. */
 class EvaluationScope extends KernelScope implements NodeScope {
-  readonly target = { fusedMultiplyAdd: false };
+  readonly target = evaluationTarget;
 
   constructor(
     name: string,

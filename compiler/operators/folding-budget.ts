@@ -10,6 +10,8 @@ const smallBytes = 16 * 1024 * 1024;
 const growth = 8;
 /** Operations for each byte of the model: weights are transposed, scaled and cast. */
 const operationsPerByte = 4;
+/** Operations in the time that a pass of an interpreted loop takes. */
+const operationsPerPass = 4;
 
 export class FoldingBudget {
   private bytes: number;
@@ -31,7 +33,7 @@ export class FoldingBudget {
 
   /** Spends passes of a loop while a kernel is interpreted. */
   readonly spendPasses = (passes: number): void => {
-    this.operations -= passes;
+    this.operations -= operationsPerPass * passes;
     if (this.operations < 0) throw new BudgetSpent();
   };
 }

@@ -18,7 +18,7 @@ import type { Attributes, AttributeValue, Node, TensorType, Value } from "../ir/
 import type { TensorData } from "../ir/tensor.js";
 import type { Expr } from "../loop/ir.js";
 import type { LoweringContext } from "../lowering/context.js";
-import type { Border } from "../lowering/scope.js";
+import type { Border, Target } from "../lowering/scope.js";
 import type { Strided } from "../lowering/strided.js";
 import type { GraphBuilder } from "./builder.js";
 import { decodeElements } from "./numbers.js";
@@ -225,7 +225,7 @@ export interface OperatorFacets<S extends AttributeSchema> {
   /** Physical order of dims that the kernels want of each input and make of the output. */
   readonly layout?: (context: NodeView<S>) => LayoutWish;
   /** Zeros that the kernels read around their first input, so that its producer can leave room for them. */
-  readonly border?: (context: NodeView<S>) => Border | null;
+  readonly border?: (context: NodeView<S>, target: Target) => Border | null;
   /** Attributes that are graphs, for `expand` to put in place. None of them need be there. */
   readonly graphs?: readonly string[];
   /** For operators that only exist as others. */

@@ -39,14 +39,14 @@ import {
   topDown,
 } from "../../compiler/loop/rewrite.js";
 import type { LoopPass } from "../loop/pass.js";
-import { costOf, timeOf } from "./cost.js";
+import { costOf } from "./cost.js";
 import { Independence } from "./independence.js";
 import { type Counter, type Touch, Touches } from "./touches.js";
 
 type Block = readonly Statement[];
 
-/** Nanoseconds that are worth handing parts to another thread, which takes one or two microseconds. */
-const LEAST_TIME = 5_000;
+/** Waking a thread and waiting for it takes some microseconds: as long as about this many operations. */
+const LEAST_COST = 30_000;
 
 /** A loop of so many passes is shared out rather than one inside it. */
 const ENOUGH_PASSES = 8;
@@ -54,10 +54,8 @@ const ENOUGH_PASSES = 8;
 export const share: LoopPass = {
   name: "share",
   run: (kernel, calls = []) => {
-    const time = timeOf(kernel);
-    if (time < LEAST_TIME) return kernel;
-    const run = (whole: boolean): Kernel | null => new Sharing(kernel, time, calls, whole).run();
-    return run(true) ?? run(false) ?? kernel;
+    if (costOf(kernel.body) < LEAST_COST) return kernel;
+    return new Sharing(kernel, calls, true).run() ?? new Sharing(kernel, calls, false).run() ?? kernel;
   },
 };
 
@@ -90,7 +88,6 @@ class Sharing {
 
   constructor(
     private readonly kernel: Kernel,
-    private readonly time: number,
     private readonly calls: readonly Call[],
     whole: boolean,
   ) {
@@ -111,8 +108,7 @@ class Sharing {
     if (costOf(alone) * 4 > costOf(kernel.body) || !this.isSound(plan, aliases)) return null;
     const units = new Map(plan.units.map((unit) => [unit.statement, unit]));
     const body = this.shareOut(kernel.body, units);
-    const { part, parts, time } = this;
-    return withScratch({ ...kernel, share: { part, parts, time }, body }, part);
+    return withScratch({ ...kernel, share: { part: this.part, parts: this.parts }, body }, this.part);
   }
 
   /** What is done by whom, or null where a statement can be neither shared out nor done by one part. */
@@ -195,7 +191,7 @@ class Sharing {
     });
   }
 
-  /** The passes of the part: neighbours, as many as in any other part or one more, which are spread evenly. */
+  /** The passes of the part: neighbours, as many as in any other part or one more. */
   private ownPasses(loop: For, { passes }: Counter): Statement[] {
     const lets: Statement[] = [];
     const bind = (name: string, value: Expr): Expr => {
@@ -209,7 +205,7 @@ class Sharing {
       bind("each", div(count, read(this.parts))),
       bind("more", rem(count, read(this.parts))),
     ];
-    const first = (part: Expr): Expr => add(mul(part, each), div(mul(part, more), read(this.parts)));
+    const first = (part: Expr): Expr => add(mul(part, each), minIndex(part, more));
     const place = (number: Expr): Expr => add(loop.start, mul(number, loop.step));
     const start = bind("first", place(first(read(this.part))));
     const last = place(first(add(read(this.part), 1)));

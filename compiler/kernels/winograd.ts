@@ -1,0 +1,360 @@
+/**
+ * Winograd's minimal filtering for 3 x 3 convolutions of stride 1 (Lavin and Gray, "Fast Algorithms for Convolutional
+ * Neural Networks", 2016): F(4 x 4, 3 x 3) makes 16 results of 36 products where the direct way takes 144, F(2 x 2,
+ * 3 x 3) makes 4 of 16 instead of 36.
+ *
+ * Tiles of the input are transformed, multiplied with the transformed weights (one matrix product of [tiles, channels]
+ * by [channels, outChannels] for each of the 36 or 16 frequencies), and the products transformed back. Tiles are taken
+ * in blocks whose transforms stay in the second-level cache.
+ *
+ * Channels are the innermost dim of input and result, and both numbers of channels are multiples of four. The input has
+ * room for whole tiles: `winogradExtent` rows and columns, zeros behind its border.
+ */
+
+import { type TensorData, tensor } from "../ir/tensor.js";
+import type { Operand } from "../loop/builder.js";
+import { add, i32Constant, minIndex, mul, op, sub } from "../loop/builder.js";
+import type { Expr } from "../loop/ir.js";
+import type { NodeScope } from "../lowering/context.js";
+import type { Target, TensorView } from "../lowering/scope.js";
+import { contract } from "./contraction.js";
+import {
+  inlineOperations,
+  lanes,
+  type PackedPanels,
+  packedOffset,
+  packPanels,
+  panelsOf,
+  splitEvenly,
+} from "./tile.js";
+import { type WinogradSize, winogradTransforms } from "./winograd-transforms.js";
+
+export interface WinogradParameters {
+  readonly size: WinogradSize;
+  readonly batch: number;
+  readonly inChannels: number;
+  readonly outChannels: number;
+  /** Rows and columns of the result. */
+  readonly out: readonly [number, number];
+}
+
+export interface WinogradOperands {
+  /** [batch, channels, rows, columns], with the border and room for whole tiles. */
+  readonly input: TensorView;
+  /** As `packWinograd` makes them. */
+  readonly weights: TensorView;
+  /** Memory of `winogradScratch` elements for the transforms, and for a tile of vectors. */
+  readonly transformed: TensorView;
+  readonly products: TensorView;
+  readonly tile: TensorView;
+  /** Takes a vector along the output channels. */
+  readonly result: (value: Expr, batch: Expr, channel: Expr, places: readonly [Expr, Expr]) => void;
+}
+
+/** Tiles of a block: what is made of them stays in the second-level cache, and weights are read once for all of them. */
+const blockTiles = 28;
+
+/** Chunks of blocks that threads may share out. */
+const largestChunks = 4;
+
+/** Elements behind each row of transformed channels, so that rows do not all meet in one set of the first-level cache. */
+const rowPadding = 4;
+
+const side = (p: Pick<WinogradParameters, "size">): number => p.size + 2;
+const frequencies = (p: Pick<WinogradParameters, "size">): number => side(p) ** 2;
+const tilesAlong = (p: WinogradParameters): [number, number] => [
+  Math.ceil(p.out[0] / p.size),
+  Math.ceil(p.out[1] / p.size),
+];
+
+/** Rows or columns of input that whole tiles read to make so many of the result. */
+export const winogradExtent = (size: WinogradSize, out: number): number => Math.ceil(out / size) * size + 2;
+
+/** Tiles along both dims of a block. */
+type Block = readonly [rows: number, columns: number];
+
+/** How many tiles a block has at most: whole rows of tiles, or a part of one that is longer. */
+function largestBlock(p: WinogradParameters): Block {
+  const [rows, columns] = tilesAlong(p);
+  const across = Math.ceil(columns / Math.ceil(columns / blockTiles));
+  const down = across < columns ? 1 : Math.max(1, Math.floor(blockTiles / columns));
+  return [splitEvenly(rows, down)[0]!.rows, across];
+}
+
+/** Where a row of results lies in the tile's memory: behind the tile. */
+const rowOffset = (p: Pick<WinogradParameters, "size">): number => frequencies(p) * lanes;
+
+/** Elements of memory that a block works in. */
+function blockMemory(p: WinogradParameters): { transformed: number; products: number; tile: number } {
+  const [down, across] = largestBlock(p);
+  const rows = frequencies(p) * down * across;
+  return {
+    transformed: rows * (p.inChannels + rowPadding),
+    products: rows * p.outChannels,
+    tile: rowOffset(p) + p.size * lanes,
+  };
+}
+
+/** Blocks of as many rows, shared out over `chunks` that can be made at the same time. */
+interface BlockRun {
+  readonly start: number;
+  readonly count: number;
+  readonly rows: number;
+  readonly chunks: number;
+  /** Chunks of the runs before: each works in memory of its own. */
+  readonly firstChunk: number;
+}
+
+function blockRuns(p: WinogradParameters, target: Target): BlockRun[] {
+  let firstChunk = 0;
+  return splitEvenly(tilesAlong(p)[0], largestBlock(p)[0]).map((run) => {
+    const chunks = target.threads ? Math.min(largestChunks, run.count) : 1;
+    firstChunk += chunks;
+    return { ...run, chunks, firstChunk: firstChunk - chunks };
+  });
+}
+
+/** Elements of memory for the transforms. */
+export function winogradScratch(p: WinogradParameters, target: Target): ReturnType<typeof blockMemory> {
+  const chunks = blockRuns(p, target).reduce((sum, run) => sum + run.chunks, 0);
+  const { transformed, products, tile } = blockMemory(p);
+  return { transformed: chunks * transformed, products: chunks * products, tile: chunks * tile };
+}
+
+/** Multiply-adds count two; those of the transforms are left out. */
+export function winogradFlops(p: WinogradParameters): number {
+  const [rows, columns] = tilesAlong(p);
+  return 2 * p.batch * frequencies(p) * rows * columns * p.inChannels * p.outChannels;
+}
+
+const panelsFor = (p: Pick<WinogradParameters, "outChannels">): PackedPanels[] => panelsOf(p.outChannels, 8);
+
+/** Weights [outChannels, inChannels, 3, 3] as G g Gt for every frequency, packed in panels. */
+export function packWinograd(p: WinogradParameters, weights: TensorData): TensorData {
+  const { weights: g } = winogradTransforms[p.size];
+  const data = weights.data as Float32Array;
+  const across = side(p);
+  const packed = packPanels(
+    frequencies(p),
+    p.inChannels,
+    p.outChannels,
+    panelsFor(p),
+    (frequency, row, column) => {
+      const [u, v] = [g[Math.floor(frequency / across)]!, g[frequency % across]!];
+      const first = (column * p.inChannels + row) * 9;
+      let total = 0;
+      for (let i = 0; i < 3; i++)
+        for (let j = 0; j < 3; j++) total += u[i]! * v[j]! * data[first + 3 * i + j]!;
+      return total;
+    },
+  );
+  return tensor("float32", packed.dims, packed.data);
+}
+
+export function winograd(s: NodeScope, p: WinogradParameters, operands: WinogradOperands): void {
+  s.for("n", 0, p.batch, (n) => {
+    for (const run of blockRuns(p, s.target)) {
+      forChunks(s, run, (chunk, firstRow) => {
+        forColumnBlocks(s, p, (columns, firstColumn) => {
+          new WinogradBlock(s, p, operands, [run.rows, columns], [firstRow, firstColumn], chunk).compute(n);
+        });
+      });
+    }
+  });
+}
+
+/** Calls the body for the first rows of blocks, and the chunk that they are in. */
+function forChunks(s: NodeScope, run: BlockRun, body: (chunk: Operand, firstRow: Expr) => void): void {
+  const largest = Math.ceil(run.count / run.chunks);
+  const rowOf = (block: Operand): Expr => s.let("first_row", add(run.start, mul(block, run.rows)));
+  if (run.chunks === 1) {
+    s.for("block", 0, run.count, (block) => body(run.firstChunk, rowOf(block)));
+    return;
+  }
+  s.for("chunk", 0, run.chunks, (chunk) => {
+    const first = s.let("first", mul(chunk, largest));
+    const count = s.let("count", minIndex(sub(run.count, first), largest));
+    s.for("block", 0, count, (block) => body(add(chunk, run.firstChunk), rowOf(add(first, block))));
+  });
+}
+
+/** The last block along a row starts early enough to be whole: a few of its tiles are made twice. */
+function forColumnBlocks(
+  s: NodeScope,
+  p: WinogradParameters,
+  body: (columns: number, firstColumn: Operand) => void,
+): void {
+  const columns = tilesAlong(p)[1];
+  const across = largestBlock(p)[1];
+  if (across === columns) {
+    body(across, 0);
+    return;
+  }
+  s.for(
+    "start",
+    0,
+    columns,
+    (start) => body(across, s.let("first_column", minIndex(start, columns - across))),
+    {
+      step: across,
+    },
+  );
+}
+
+/** The tiles of a block: their transforms, the products, and the results. */
+class WinogradBlock {
+  private readonly across: number;
+  private readonly indices: readonly number[];
+  private readonly tiles: number;
+  /** Elements between the transformed channels of neighbouring tiles. */
+  private readonly rowStride: number;
+  /** First elements of the chunk's memory. */
+  private readonly first: { readonly transformed: Expr; readonly products: Expr; readonly tile: Expr };
+
+  constructor(
+    private readonly s: NodeScope,
+    private readonly p: WinogradParameters,
+    private readonly operands: WinogradOperands,
+    private readonly block: Block,
+    private readonly origin: readonly [Operand, Operand],
+    chunk: Operand,
+  ) {
+    this.across = side(p);
+    this.indices = Array.from({ length: this.across }, (_, i) => i);
+    this.tiles = block[0] * block[1];
+    this.rowStride = p.inChannels + rowPadding;
+    const sizes = blockMemory(p);
+    this.first = {
+      transformed: s.let("first_v", mul(chunk, sizes.transformed)),
+      products: s.let("first_m", mul(chunk, sizes.products)),
+      tile: s.let("first_t", mul(chunk, sizes.tile)),
+    };
+  }
+
+  compute(n: Expr): void {
+    this.forTiles((t, at) => this.transformInput(n, t, at));
+    this.multiply();
+    this.forTiles((t, at) => this.transformOutput(n, t, at));
+  }
+
+  /** Calls the body with the number of a tile and its first place in the result. */
+  private forTiles(body: (t: Expr, at: readonly [Expr, Expr]) => void): void {
+    const { s, p, block, origin } = this;
+    s.for("row", 0, block[0], (row) => {
+      s.for("column", 0, block[1], (column) => {
+        const at = [mul(add(origin[0], row), p.size), mul(add(origin[1], column), p.size)] as const;
+        body(s.let("t", add(mul(row, block[1]), column)), at);
+      });
+    });
+  }
+
+  /** Element of the tile's memory. */
+  private inTile(vector: Operand): Expr {
+    return add(this.first.tile, mul(vector, lanes));
+  }
+
+  private transformInput(n: Expr, t: Expr, [y, x]: readonly [Expr, Expr]): void {
+    const { s, p, across, indices, operands, rowStride } = this;
+    const { input: transform } = winogradTransforms[p.size];
+    const matrix = this.tiles * rowStride;
+    const channels = (c: Expr): void => {
+      s.for("j", 0, across, (j) => {
+        const column = indices.map((i) =>
+          s.let("d", operands.input.load([n, c, add(y, i), add(x, j)], { axis: 1, count: lanes })),
+        );
+        transform(column).forEach((value, i) => {
+          s.store(operands.tile.buffer, this.inTile(add(mul(j, across), i)), value);
+        });
+      });
+      s.for("i", 0, across, (i) => {
+        const row = indices.map((j) =>
+          s.let("d", s.load(operands.tile.buffer, this.inTile(add(j * across, i)), lanes)),
+        );
+        const inMatrix = add(mul(t, rowStride), c);
+        const at = s.let("to", add(this.first.transformed, add(mul(i, across * matrix), inMatrix)));
+        transform(row).forEach((value, j) => {
+          s.store(operands.transformed.buffer, add(at, j * matrix), value);
+        });
+      });
+    };
+    s.for("c", 0, p.inChannels, channels, { step: lanes });
+  }
+
+  /** A matrix product for each frequency. */
+  private multiply(): void {
+    const { s, p, tiles, rowStride, first } = this;
+    const { transformed, weights, products } = this.operands;
+    const panels = panelsFor(p);
+    const { inChannels: depth, outChannels } = p;
+    const weightsSize = packedOffset(panels, panels.length, depth);
+    s.for("frequency", 0, frequencies(p), (frequency) => {
+      const from = s.let("v", add(first.transformed, mul(frequency, tiles * rowStride)));
+      const to = s.let("m", add(first.products, mul(frequency, tiles * outChannels)));
+      const panelAt = (stretch: number, panel: Operand): Expr =>
+        add(packedOffset(panels, stretch, depth), mul(panel, depth * panels[stretch]!.packed));
+      contract(
+        s,
+        { out: [tiles], taps: [1], channels: depth, panels, joinsTaps: true },
+        {
+          buffer: transformed.buffer,
+          rowStride: i32Constant(rowStride),
+          left: ([place], _taps, channel) => add(from, add(mul(place!, rowStride), channel)),
+          panel: (stretch, panel) => add(mul(frequency, weightsSize), panelAt(stretch, panel)),
+          right: (tile, at, vector) =>
+            s.load(weights.buffer, add(tile.panel, add(mul(at.number, tile.packed), vector * lanes)), lanes),
+          isPlain: true,
+          result: (value, [place], column) => {
+            s.store(products.buffer, add(to, add(mul(place!, outChannels), column)), value);
+          },
+        },
+      );
+    });
+  }
+
+  private transformOutput(n: Expr, t: Expr, [y, x]: readonly [Expr, Expr]): void {
+    const { s, p, across, indices, operands } = this;
+    const { output: transform } = winogradTransforms[p.size];
+    const matrix = this.tiles * p.outChannels;
+    const rows = s.let("rows", minIndex(sub(p.out[0], y), p.size));
+    const columns = s.let("columns", minIndex(sub(p.out[1], x), p.size));
+    const channels = (k: Expr): void => {
+      s.for("j", 0, across, (j) => {
+        const inMatrix = add(mul(t, p.outChannels), k);
+        const at = s.let("from", add(this.first.products, add(mul(j, matrix), inMatrix)));
+        const column = indices.map((i) =>
+          s.let("m", s.load(operands.products.buffer, add(at, i * across * matrix), lanes)),
+        );
+        transform(column).forEach((value, i) => {
+          s.store(operands.tile.buffer, this.inTile(add(i * across, j)), value);
+        });
+      });
+      s.for("i", 0, rows, (i) => {
+        const row = indices.map((j) =>
+          s.let("m", s.load(operands.tile.buffer, this.inTile(add(mul(i, across), j)), lanes)),
+        );
+        this.storeRow(transform(row), columns, (value, j) => {
+          operands.result(value, n, k, [add(y, i), add(x, j)]);
+        });
+      });
+    };
+    s.for("k", 0, p.outChannels, channels, { step: lanes });
+  }
+
+  /** Stores the results of a row that exist. Where much is done with each, the code for it is there once. */
+  private storeRow(row: readonly Expr[], columns: Expr, store: (value: Expr, column: Operand) => void): void {
+    const { s, p } = this;
+    const { buffer } = this.operands.tile;
+    if (s.epilogueOperations() <= inlineOperations) {
+      row.forEach((value, j) => {
+        if (j === 0 || p.out[1] % p.size === 0) store(value, j);
+        else s.if(op("gt_s", columns, j), () => store(value, j));
+      });
+      return;
+    }
+    const first = frequencies(p);
+    row.forEach((value, j) => {
+      s.store(buffer, this.inTile(i32Constant(first + j)), value);
+    });
+    s.for("j", 0, columns, (j) => store(s.load(buffer, this.inTile(add(j, first)), lanes), j));
+  }
+}

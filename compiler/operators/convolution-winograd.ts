@@ -1,0 +1,105 @@
+/** Where a convolution is computed by Winograd's filtering, by a model of its cost. */
+
+import { isStatic } from "../ir/dim.js";
+import type { ConvolutionParameters } from "../kernels/convolution.js";
+import {
+  packWinograd,
+  type WinogradParameters,
+  winograd,
+  winogradExtent,
+  winogradFlops,
+  winogradScratch,
+} from "../kernels/winograd.js";
+import type { WinogradSize } from "../kernels/winograd-transforms.js";
+import type { LoweringContext } from "../lowering/context.js";
+import { extentsName } from "../lowering/names.js";
+import type { Border, Placement, Target } from "../lowering/scope.js";
+import type { ConvolutionAttributes } from "./convolution-window.js";
+import type { NodeView } from "./operator.js";
+
+/** Weights grow by 16/9 or 36/9: by no more than this many bytes for one layer, as users load them. */
+const largestGrowth = 2 * 1024 * 1024;
+
+/** Floating-point operations in the time in which one byte of weights comes from memory. */
+const operationsPerByte = 4;
+
+/** Operations of both transforms, of each element of a tile. */
+const transformOperations = 12;
+
+/** Fewer channels do not pay for the transforms. */
+const fewestChannels = 16;
+
+/** The cheapest way to compute the node by Winograd's filtering, or null where the direct way is cheaper. */
+export function winogradPlan(
+  context: NodeView<ConvolutionAttributes>,
+  p: ConvolutionParameters,
+  target: Target,
+): WinogradParameters | null {
+  const { batch, out, inChannels, outChannels } = p;
+  const fits =
+    !target.strict &&
+    p.groups === 1 &&
+    p.kernel.join() === "3,3" &&
+    [...p.strides, ...p.dilations].every((step) => step === 1) &&
+    [inChannels, outChannels].every((channels) => channels >= fewestChannels && channels % 4 === 0) &&
+    context.input(1).constant !== null;
+  if (!fits || !isStatic(batch) || !out.every(isStatic)) return null;
+  const weightBytes = 4 * inChannels * outChannels;
+  const [rows, columns] = out as readonly [number, number];
+  const direct =
+    9 * (2 * batch * rows * columns * inChannels * outChannels + weightBytes * operationsPerByte);
+  let best: WinogradParameters | null = null;
+  let least = direct;
+  for (const size of [2, 4] as const) {
+    const parameters = { size, batch, inChannels, outChannels, out: [rows, columns] as const };
+    const frequencies = (size + 2) ** 2;
+    const cost =
+      winogradFlops(parameters) *
+        (1 + transformOperations / 2 / inChannels + transformOperations / 2 / outChannels) +
+      frequencies * weightBytes * operationsPerByte;
+    if ((frequencies - 9) * weightBytes > largestGrowth || cost >= least) continue;
+    [best, least] = [parameters, cost];
+  }
+  return best;
+}
+
+/** The border of the input, made longer at the ends so that tiles are whole. */
+export function winogradBorder(p: WinogradParameters, shape: readonly number[], border: Border): Border {
+  const after = border.after.map((size, axis) => {
+    if (axis < 2) return size;
+    const wanted = winogradExtent(p.size as WinogradSize, p.out[axis - 2]!);
+    return wanted - border.before[axis]! - shape[axis]!;
+  });
+  return { before: border.before, after };
+}
+
+export function lowerWinograd(
+  context: LoweringContext<ConvolutionAttributes>,
+  p: WinogradParameters,
+  input: Placement,
+): void {
+  const weights = context.input(1).constant!;
+  const sizes = winogradScratch(p, context.target);
+  const room = (name: string, elements: number): Placement =>
+    context.scratch(name, { type: { dtype: "float32", shape: [elements] } });
+  const name = `conv_winograd_${p.size}x${p.size}_${p.inChannels}to${p.outChannels}_${extentsName(p.out)}`;
+  const places = {
+    transformed: room("transformed", sizes.transformed),
+    products: room("products", sizes.products),
+    tile: room("tile", sizes.tile),
+  };
+  context.kernel({ name, flops: winogradFlops(p) }, (s) => {
+    winograd(s, p, {
+      input: s.view("x", input, "read"),
+      weights: s.view(
+        "w",
+        context.packed(weights, `winograd.${p.size}`, () => packWinograd(p, weights)),
+        "read",
+      ),
+      transformed: s.view("v", places.transformed, "readwrite"),
+      products: s.view("m", places.products, "readwrite"),
+      tile: s.view("t", places.tile, "readwrite"),
+      result: (value, n, channel, at) => s.result(value, [n, channel, ...at], { axis: 1, count: 4 }),
+    });
+  });
+}

@@ -1,0 +1,108 @@
+/** Winograd's filtering, against onnxruntime-web at every level, and where it is chosen. */
+
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { compile } from "../../compiler/index.js";
+import { expectLevels } from "../harness.js";
+import { randomTensor, sweep } from "../harness-random.js";
+import { buildModel, type ModelSpec } from "../onnx/build-model.js";
+
+interface Geometry {
+  readonly batch: number;
+  readonly inChannels: number;
+  readonly outChannels: number;
+  readonly extent: readonly [number, number];
+  /** Top, left, bottom, right. */
+  readonly pads: readonly number[];
+  /** What is made of the result. */
+  readonly after: "nothing" | "relu" | "hard-swish" | "residual";
+}
+
+/** F(4 x 4, 3 x 3) loses about three bits more than the direct way (Lavin and Gray, section 5.3). */
+const tolerance = { absolute: 2e-4, relative: 1e-4 };
+
+const epilogues: Record<Geometry["after"], ModelSpec["nodes"]> = {
+  nothing: [{ op: "Identity", inputs: ["c"], outputs: ["y"] }],
+  relu: [{ op: "Relu", inputs: ["c"], outputs: ["y"] }],
+  "hard-swish": [
+    { op: "HardSwish", inputs: ["c"], outputs: ["s"] },
+    { op: "Mul", inputs: ["s", "c"], outputs: ["y"] },
+  ],
+  residual: [
+    { op: "Add", inputs: ["c", "r"], outputs: ["s"] },
+    { op: "Relu", inputs: ["s"], outputs: ["y"] },
+  ],
+};
+
+function modelOf(g: Geometry): { model: ModelSpec; feeds: Record<string, ReturnType<typeof randomTensor>> } {
+  const out = g.extent.map((extent, i) => extent + g.pads[i]! + g.pads[i + 2]! - 2);
+  const x = randomTensor(1, [g.batch, g.inChannels, ...g.extent]);
+  const r = randomTensor(4, [g.batch, g.outChannels, ...out]);
+  const fed = { x, ...(g.after === "residual" && { r }) };
+  const model: ModelSpec = {
+    inputs: Object.fromEntries(Object.entries(fed).map(([name, { dims }]) => [name, ["float32", [...dims]]])),
+    outputs: { y: ["float32"] },
+    initializers: {
+      w: randomTensor(2, [g.outChannels, g.inChannels, 3, 3]),
+      b: randomTensor(3, [g.outChannels]),
+    },
+    nodes: [
+      { op: "Conv", inputs: ["x", "w", "b"], outputs: ["c"], attributes: { pads: g.pads } },
+      ...epilogues[g.after],
+    ],
+  };
+  return { model, feeds: fed };
+}
+
+async function check(g: Geometry): Promise<void> {
+  const { model, feeds } = modelOf(g);
+  await expectLevels(model, feeds, { levels: ["loops-O3", "wasm"], tolerance });
+}
+
+/** Names of the kernels of the compiled model. */
+async function kernelsOf(g: Geometry, options: { strict?: boolean } = {}): Promise<string[]> {
+  const { report } = await compile(buildModel(modelOf(g).model), options);
+  return report.kernels.map(({ name }) => name);
+}
+
+const usual: Geometry = {
+  batch: 1,
+  inChannels: 32,
+  outChannels: 32,
+  extent: [28, 28],
+  pads: [1, 1, 1, 1],
+  after: "nothing",
+};
+
+describe("results", () => {
+  test("random geometries", () => {
+    const pad = fc.integer({ min: 0, max: 2 });
+    const geometry: fc.Arbitrary<Geometry> = fc.record({
+      batch: fc.constantFrom(1, 1, 2),
+      inChannels: fc.constantFrom(16, 20, 32),
+      outChannels: fc.constantFrom(16, 24, 28),
+      extent: fc.tuple(fc.integer({ min: 3, max: 17 }), fc.integer({ min: 3, max: 17 })),
+      pads: fc.tuple(pad, pad, pad, pad),
+      after: fc.constantFrom<Geometry["after"]>("nothing", "relu", "hard-swish", "residual"),
+    });
+    return fc.assert(fc.asyncProperty(geometry, check), sweep(8));
+  });
+
+  test("rows of tiles longer than a block", () => check({ ...usual, inChannels: 16, extent: [9, 130] }));
+  test("F(2 x 2, 3 x 3), where F(4 x 4, 3 x 3) would make the module much larger", () =>
+    check({ ...usual, inChannels: 192, outChannels: 192, extent: [10, 11] }));
+});
+
+describe("choice", () => {
+  test("by the size of the transformed weights", async () => {
+    expect(await kernelsOf(usual)).toContainEqual(expect.stringMatching(/^conv_winograd_4x4/));
+    const large = { ...usual, inChannels: 192, outChannels: 192 };
+    expect(await kernelsOf(large)).toContainEqual(expect.stringMatching(/^conv_winograd_2x2/));
+  });
+
+  test("not for few channels, nor where strict", async () => {
+    const winograd = expect.stringMatching(/winograd/);
+    expect(await kernelsOf({ ...usual, inChannels: 8 })).not.toContainEqual(winograd);
+    expect(await kernelsOf(usual, { strict: true })).not.toContainEqual(winograd);
+  });
+});
