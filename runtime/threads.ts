@@ -8,8 +8,8 @@ const MOST_WORKERS = 15;
 /** What a worker runs; a trap is told to the caller of the run by the next call. No file of its own, for bundlers. */
 const program = `
 const start = ([module, memory, index]) => {
-  const { worker } = new WebAssembly.Instance(module, { kiln: { memory, mark() {} } }).exports;
-  for (;;) try { worker(index); } catch {}
+  const { exports } = new WebAssembly.Instance(module, { kiln: { memory, mark() {} } });
+  for (;;) try { exports.worker(index); } catch {}
 };`;
 
 interface WorkerLike {
@@ -19,15 +19,18 @@ interface WorkerLike {
 }
 
 interface NodeThreads {
-  Worker: new (code: string, options: object) => WorkerLike;
+  readonly Worker: new (code: string, options: object) => WorkerLike;
 }
 
 interface Scope {
   document?: unknown;
+  crossOriginIsolated?: boolean;
   navigator?: { hardwareConcurrency?: number };
   process?: { getBuiltinModule?(name: string): NodeThreads };
   Worker?: new (url: string, options: object) => WorkerLike;
 }
+
+type Init = (threads: number, mayBlock: number) => void;
 
 const scope = globalThis as unknown as Scope;
 let hasWarned = false;
@@ -52,16 +55,15 @@ export function prepareThreads(
   return {
     memory,
     start({ exports }) {
-      const most = wanted ?? Math.min(scope.navigator?.hardwareConcurrency ?? 4, 4);
+      const most = (wanted ?? Math.min(scope.navigator?.hardwareConcurrency ?? 4, 4)) - 1;
       try {
-        while (workers.length < Math.min(most - 1, MOST_WORKERS)) {
+        // A model that is too small for threads has nothing for workers to do.
+        while (exports.worker && workers.length < Math.min(most, MOST_WORKERS))
           workers.push(startWorker([module, memory, workers.length]));
-        }
       } catch (cause) {
         warn(cause as Error);
       }
-      const { init } = exports as { init(threads: number, mayBlock: number): void };
-      init(workers.length + 1, scope.document ? 0 : 1);
+      (exports.init as Init)(workers.length + 1, scope.document ? 0 : 1);
     },
     end() {
       for (const worker of workers.splice(0)) worker.terminate();
@@ -77,6 +79,7 @@ function startWorker(data: unknown[]): WorkerLike {
     worker.unref!();
     return worker;
   }
+  if (scope.crossOriginIsolated === false) throw Error("no shared memory");
   const code = `${program} onmessage = ({ data }) => start(data)`;
   const url = URL.createObjectURL(new Blob([code], { type: "text/javascript" }));
   const worker = new scope.Worker!(url, { type: "module" });
@@ -88,7 +91,6 @@ function warn({ message }: Error): void {
   if (hasWarned) return;
   hasWarned = true;
   console.warn(
-    `onnx-kiln: models run on one thread here: ${message}. Browsers need a page that is crossOriginIsolated ` +
-      "and a Content-Security-Policy with worker-src blob:",
+    `onnx-kiln: models run on one thread: ${message}. Pages must be crossOriginIsolated and allow worker-src blob:`,
   );
 }

@@ -38,7 +38,11 @@ export interface Profile {
 export async function profileArtifact(
   { wasm, weights, report }: Artifact,
   feeds: Feeds,
-  { warmup, seconds }: { readonly warmup: number; readonly seconds: number },
+  {
+    warmup,
+    seconds,
+    threads,
+  }: { readonly warmup: number; readonly seconds: number; readonly threads: number },
 ): Promise<Profile> {
   const sums = new Float64Array(report.calls.length);
   let last = 0;
@@ -47,7 +51,7 @@ export async function profileArtifact(
     if (call > 0) sums[call - 1]! += now - last;
     last = now;
   };
-  using model = await load(wasm, { weights, onKernel });
+  using model = await load(wasm, { weights, onKernel, threads });
   for (let i = 0; i < warmup; i++) model.runSync(feeds);
   sums.fill(0);
   const started = performance.now();

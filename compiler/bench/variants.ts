@@ -13,6 +13,7 @@ export interface Variant {
 export const variants: readonly Variant[] = [
   { name: "plain", features: {} },
   { name: "relaxed-simd", features: { relaxedSimd: true } },
+  { name: "threads", features: { relaxedSimd: true, threads: true }, threaded: true },
 ];
 
 export const isMeasurable = ({ features }: Variant): boolean => !features.relaxedSimd || hasRelaxedSimd();

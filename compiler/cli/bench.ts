@@ -60,7 +60,10 @@ export function addBenchCommand(program: Command, io: Io): void {
       parseAssignment,
     ),
     new Option("--seed <n>", "seed of the made-up inputs (default: 0)").argParser(parseWhole(0)),
-    new Option("--profile", "only time Kiln's kernels, in the last of the variants that runs here"),
+    new Option(
+      "--profile",
+      "only time Kiln's kernels, in the last of the variants of one thread, or of the chosen ones",
+    ),
     new Option("--roofline", "only measure what the machine can do at most; no model is needed"),
   ]);
   grouped(command, "Output", [new Option("--html <file>", "write a page with charts, too")]);
@@ -118,17 +121,23 @@ async function printProfile(
   flags: Flags & CommonFlags,
   terminal: Terminal,
 ): Promise<number> {
-  const variant = variantsOf(flags).findLast(isMeasurable);
+  const all = variantsOf(flags).filter(isMeasurable);
+  const variant = all.findLast(({ threaded }) => flags.variants !== undefined || !threaded) ?? all.at(-1);
   if (variant === undefined) throw new CommandError("no variant can be measured on this engine");
   const features = { ...flags.features, ...variant.features };
   const { artifact } = await compileModel(file, { ...flags, features, profile: true }, terminal, file.name);
   const { profileArtifact } = await import("../bench/profile.js");
   const { feeds } = await prepareFeeds(artifact.metadata.inputs, flags);
-  const profile = await profileArtifact(artifact, feeds, durationOf(flags));
+  const profile = await profileArtifact(artifact, feeds, {
+    ...durationOf(flags),
+    threads: variant.threaded ? threadsOf(flags) : 1,
+  });
   if (flags.json === true) terminal.printJson({ variant: variant.name, ...profile });
   else terminal.print(profileText(profile, terminal.colors));
   return EXIT_OK;
 }
+
+const threadsOf = ({ threads = 2 }: Flags): number => threads;
 
 const durationOf = ({ warmup = 10, duration = 5 }: Flags) => ({ warmup, seconds: duration });
 
@@ -139,7 +148,7 @@ async function bench(file: ModelFile, flags: Flags & CommonFlags, terminal: Term
       name: file.name,
       model: file.bytes,
       variants: variantsOf(flags),
-      threads: flags.threads ?? 2,
+      threads: threadsOf(flags),
       async compile(variant) {
         const features = { ...flags.features, ...variant.features };
         return (await compileModel(file, { ...flags, features }, terminal, file.name)).artifact;

@@ -29,6 +29,7 @@ interface Flags extends CompileFlags, IrFlags, FeedFlags {
   output?: readonly Assignment[];
   outputDir?: string;
   repeat?: number;
+  threads?: number;
 }
 
 export function addRunCommand(program: Command, io: Io): void {
@@ -77,6 +78,11 @@ function addRunFlags(command: Command): void {
     new Option("--output-dir <dir>", "write every output to an .npy file in this folder"),
     new Option("--repeat <n>", "run N times more and print the median time").argParser(parseWhole(1)),
   ]);
+  grouped(command, "Engine", [
+    new Option("--threads <n>", "threads to run on; an ONNX model is compiled for them").argParser(
+      parseWhole(1),
+    ),
+  ]);
 }
 
 const runRun: Body<Flags> = async (terminal, [path], flags) => {
@@ -112,11 +118,14 @@ async function loadModel(file: ModelFile, flags: Flags & CommonFlags, terminal: 
       throw usageError(`${file.path} is compiled already: flags of compilation do not apply to it`);
     }
     const weights = file.path.replace(/\.wasm$/, ".weights");
-    return { model: await load(file.bytes, weights === file.path ? {} : { weights }), ir: [] };
+    const beside = weights === file.path ? {} : { weights };
+    return { model: await load(file.bytes, { ...beside, threads: flags.threads }), ir: [] };
   }
-  const { artifact, ir } = await compileModel(file, flags, terminal, file.name);
+  const { threads } = flags;
+  const forThreads = threads !== undefined && { features: { ...flags.features, threads: threads > 1 } };
+  const { artifact, ir } = await compileModel(file, { ...flags, ...forThreads }, terminal, file.name);
   if (flags.passTiming === true && flags.json !== true) printTimings(artifact.report.passes, terminal);
-  return { model: await load(artifact.wasm, { weights: artifact.weights }), ir };
+  return { model: await load(artifact.wasm, { weights: artifact.weights, threads }), ir };
 }
 
 interface NamedFile {

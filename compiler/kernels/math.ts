@@ -73,6 +73,17 @@ export function expNonPositive(x: Expr): Expr {
   return op("mul", op("mul", op("add", q, 1), powerOfTwo(bits, 64)), 2 ** -64);
 }
 
+/**
+ * e^x for x <= 0 as shares of a sum need it: 0 below 2^-126.5, where `exp` makes floats that are denormal, on which
+ * processors are a hundred times slower. The scale of such a result has an exponent of 0, which is the float 0. Error
+ * 1.0 ulp from 2^-126 on; 1.
+ */
+export function expOfShare(x: Expr): Expr {
+  if (isDouble(x)) return double.exp(x, 0);
+  const { bits, q } = expParts(op("pmax", x, -88));
+  return op("mul", op("add", q, 1), powerOfTwo(bits, 0));
+}
+
 /** e^x - 1 for x up to 88, as 2^n q + (2^n - 1), which loses nothing near 0. Error 1.4 ulp; 2. */
 export function expm1(x: Expr): Expr {
   if (isDouble(x)) return double.expm1(x);

@@ -69,7 +69,7 @@ function row(
     s.assign(largest, op("max", read(largest), x.load(at)));
   });
   const shift = s.let("shift", read(largest));
-  const exponential = (at: readonly Expr[]): Expr => math.exp(op("sub", x.load(at), shift));
+  const exponential = (at: readonly Expr[]): Expr => math.expOfShare(op("sub", x.load(at), shift));
   const sum = s.variable("sum", constant(type, 0));
   along("j", (at) => {
     const e = s.let("e", exponential(at));

@@ -106,9 +106,17 @@ export interface Kernel {
   readonly buffers: readonly Buffer[];
   /** i32 parameters: run-time dims. Empty when all shapes are fixed. */
   readonly sizes: readonly Variable[];
-  /** Of a kernel whose work is shared out: the number of the part to do and how many there are, its last parameters. */
-  readonly share?: { readonly part: Variable; readonly parts: Variable };
+  /** Of a kernel whose work is shared out. */
+  readonly share?: Share;
   readonly body: readonly Statement[];
+}
+
+export interface Share {
+  /** The number of the part to do and how many there are, the kernel's last parameters. */
+  readonly part: Variable;
+  readonly parts: Variable;
+  /** Nanoseconds that the whole work takes about. */
+  readonly time: number;
 }
 
 /** The i32 parameters of a kernel: its sizes, then those that share it out. */

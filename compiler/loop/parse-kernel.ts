@@ -9,6 +9,7 @@ import {
   type Kernel,
   type LoopMode,
   registerTypes,
+  type Share,
   type Statement,
   type Variable,
 } from "./ir.js";
@@ -48,7 +49,7 @@ class KernelParser {
     tokens.expect("@");
     const name = tokens.name("a kernel name").text;
     const sizes: Variable[] = [];
-    let share: Kernel["share"];
+    let share: Share | undefined;
     tokens.list("(", ")", () => {
       if (share !== undefined) tokens.fail("expected nothing behind the parts");
       if (this.accepts("part")) share = this.share();
@@ -60,10 +61,12 @@ class KernelParser {
     return { name, buffers, sizes, ...(share !== undefined && { share }), body: this.block() };
   }
 
-  private share(): NonNullable<Kernel["share"]> {
+  private share(): Share {
     const part = this.declare(this.tokens.name("a part"), i32, false);
     this.tokens.expect("of");
-    return { part, parts: this.declare(this.tokens.name("a number of parts"), i32, false) };
+    const parts = this.declare(this.tokens.name("a number of parts"), i32, false);
+    this.tokens.expect("for");
+    return { part, parts, time: this.tokens.integer("a time") };
   }
 
   /** Takes a word that may be a buffer's name, too. */

@@ -43,7 +43,9 @@ export function printKernel(kernel: Kernel): string {
 }
 
 const printShare = ({ share }: Kernel): string[] =>
-  share === undefined ? [] : [`part ${printName(share.part.name)} of ${printName(share.parts.name)}`];
+  share === undefined
+    ? []
+    : [`part ${printName(share.part.name)} of ${printName(share.parts.name)} for ${share.time}`];
 
 const printParameter = ({ name, access, dtype, elements }: Buffer): string =>
   `${printName(name)}: ${access} ${dtypes[dtype].short}[${elements ?? "?"}]`;

@@ -170,17 +170,22 @@ export class ModuleBuilder implements Disposable {
     return this.module.call_indirect("table", index, operands, params, binaryen.none);
   }
 
-  atomicLoad(address: Expression): Expression {
-    return this.module.i32.atomic.load(0, address);
+  atomicLoad(address: Expression, offset = 0): Expression {
+    return this.module.i32.atomic.load(offset, address);
   }
 
-  atomicStore(address: Expression, value: Expression): Expression {
-    return this.module.i32.atomic.store(0, address, value);
+  atomicStore(address: Expression, value: Expression, offset = 0): Expression {
+    return this.module.i32.atomic.store(offset, address, value);
   }
 
   /** Changes an i32 in memory; gives what it was. */
-  atomicChange(change: "add" | "sub" | "xchg", address: Expression, value: Expression): Expression {
-    return this.module.i32.atomic.rmw[change](0, address, value);
+  atomicChange(
+    change: "add" | "sub" | "xchg",
+    address: Expression,
+    value: Expression,
+    offset = 0,
+  ): Expression {
+    return this.module.i32.atomic.rmw[change](offset, address, value);
   }
 
   /** Sleeps until it is notified, unless the i32 in memory is another than expected. */
@@ -292,6 +297,15 @@ export class ModuleBuilder implements Disposable {
   doWhile(label: string, body: readonly Expression[], condition: Expression): Expression {
     const again = this.module.br_if(label, condition);
     return this.module.loop(label, this.block([...body, again]));
+  }
+
+  /** Runs the body once, and again from where it is continued. */
+  loop(label: string, body: readonly Expression[]): Expression {
+    return this.module.loop(label, this.block(body));
+  }
+
+  continue(label: string): Expression {
+    return this.module.br(label);
   }
 
   call(name: string, operands: readonly Expression[]): Expression {

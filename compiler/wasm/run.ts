@@ -13,6 +13,7 @@ import {
   type Branch,
   type Call,
   type CallArgument,
+  callsOf,
   kernelsOf,
   type Program,
   type ProgramBuffer,
@@ -22,7 +23,7 @@ import {
   type Step,
 } from "../loop/program.js";
 import type { Expression, ModuleBuilder } from "./builder.js";
-import { dispatch, emitThreads, settle } from "./threads.js";
+import { areWorthThreads, begin, dispatch, emitThreads } from "./threads.js";
 
 const PAGE_BYTES = 65536;
 
@@ -67,7 +68,7 @@ export function emitRun(
   const emitter = new RunEmitter(builder, input, names);
   emitter.run();
   if (input.dynamic !== null) emitter.prepare(input.dynamic);
-  if (builder.features.threads) emitThreads(builder, emitter.jobs);
+  if (emitter.jobs.length > 0) emitThreads(builder, emitter.jobs);
   return emitter;
 }
 
@@ -85,6 +86,7 @@ class RunEmitter {
   /** Functions that do a part of a call each. */
   readonly jobs: string[] = [];
   private readonly errorAddress: number | null;
+  private readonly isShared: boolean;
 
   constructor(
     private readonly builder: ModuleBuilder,
@@ -92,6 +94,8 @@ class RunEmitter {
     private readonly names: ReadonlyMap<Kernel, string>,
   ) {
     const { program, addresses } = input;
+    const times = callsOf(program).map(({ kernel }) => kernel.share?.time ?? 0);
+    this.isShared = areWorthThreads(times.reduce((sum, time) => sum + time, 0));
     const error = program.buffers.find(({ kind }) => kind === "error");
     this.errorAddress = error === undefined ? null : addresses.get(error)!;
     // A dynamic plan reports too little memory by the number behind those of the program.
@@ -187,13 +191,14 @@ class RunEmitter {
     ];
     const name = this.names.get(kernel)!;
     if (kernel.share === undefined) return builder.call(name, operands);
+    if (!this.isShared) return builder.call(name, [...operands, builder.i32(0), builder.i32(1)]);
     // Where everything lies is told by constants and cells of memory, so that other threads find it too.
     const share = [builder.get(0, "i32"), builder.get(1, "i32")];
     const job = `job:${this.jobs.length}`;
     const body = builder.block([builder.call(name, [...operands, ...share])]);
     builder.function({ name: job, params: ["i32", "i32"], locals: [], body });
     this.jobs.push(job);
-    return dispatch(builder, this.jobs.length - 1);
+    return dispatch(builder, this.jobs.length - 1, kernel.share.time);
   }
 
   /** A phase's kernel, the placing of its blocks, and as much memory as they need. */
@@ -302,8 +307,8 @@ class RunEmitter {
   }
 
   private clearError(): Expression[] {
-    const settled = this.builder.features.threads ? [settle(this.builder)] : [];
-    return this.errorAddress === null ? settled : [...settled, this.setError(0)];
+    const begun = this.isShared ? [begin(this.builder)] : [];
+    return this.errorAddress === null ? begun : [...begun, this.setError(0)];
   }
 
   /** Leaves the function where there has been an error: with its number, or without a result. */

@@ -2,58 +2,78 @@
  * Threads: how the parts of a kernel's work find someone to do them.
  *
  * All instances share one memory. `run` is called on one of them, by the main thread; the others are each in a call of
- * `worker`, which never returns. Where `run` comes to a kernel that is shared out, it writes the number of the call and
- * of its parts to memory, sets the counter of parts that are left, and increments the generation. Whoever sees that
- * takes a part by decrementing the counter, until none is left; the main thread takes parts as well, and waits until all
- * are done. So no worker is ever waited for that has not begun: one that starts late, or never, only does less.
+ * `worker`, which never returns. Where `run` comes to a kernel that is shared out (a job), it gives each thread a range
+ * of its parts and increments the generation. Whoever sees that does the parts of its range from the front, then takes
+ * over parts from the back of others' ranges; the main thread does so too, and waits until all are done. So no worker is
+ * ever waited for that has not begun: one that starts late, or never, only does less. That the n-th thread begins at the
+ * same place of every kernel keeps what it reads in its own cache, where it has just written it.
+ *
+ * The `length` of a range says how many of its parts nobody has taken; who decrements it from more than 0 has one. The
+ * job is written before it, so that one who takes a part, however late it comes, finds what the part belongs to.
  *
  * A worker that finds nothing to do looks at the generation for a while, then sleeps until it is notified. The main
  * thread sleeps only where it may: browsers do not let theirs.
  *
- * A trap in a part leaves the part's number in the worker's slot. The worker's host calls `worker` again, which tells the
- * main thread, and that does the part once more to fail in the same way, with the stack where the caller sees it.
+ * A trap leaves the part's number in the thread's range. The worker's host calls `worker` again, which tells the main
+ * thread, and that does the part once more to fail in the same way, with the stack where the caller sees it.
  */
 
-import { MAX_PARTS } from "../loop/ir.js";
 import type { Expression, ModuleBuilder } from "./builder.js";
 import type { DataSegment } from "./sections.js";
 
-/** Addresses in the first kilobyte, where no tensor lies; each word that threads contend for has a cache line. */
+/** Addresses in the first kilobyte, where no tensor lies; what is written at different times has a cache line each. */
 const word = {
   generation: 64,
-  /** Parts that nobody has taken; less than 0 where more have tried. */
-  left: 128,
+  job: 68,
+  parts: 72,
   /** Parts that are not done. */
-  pending: 192,
-  sleepers: 256,
+  pending: 128,
+  sleepers: 192,
   /** Number + 1 of a part in which a worker trapped. */
-  trapped: 320,
-  job: 384,
-  parts: 388,
-  threads: 392,
-  mayBlock: 396,
-  /** 1 while the main thread does a part. */
-  ownPart: 400,
-  /** For each worker the number + 1 of the part that it does. */
-  slots: 512,
+  trapped: 256,
+  threads: 320,
+  mayBlock: 324,
+  /** 1 while the main thread sleeps. */
+  waits: 384,
 } as const;
 
-const SLOT_BYTES = 32;
+/** A thread's range of parts; the first eight have a cache line each. */
+const ranges = { address: 512, lines: 8, lineBytes: 64, halfBytes: 32 } as const;
 
-/** With more parts than threads, one that is held up holds up less. */
-const PARTS_PER_THREAD = 4;
+const range = {
+  /** The first part, for the thread itself. */
+  first: 0,
+  /** Behind the last part, for others. */
+  last: 4,
+  length: 8,
+  /** Number + 1 of the part that the thread does. */
+  doing: 12,
+} as const;
 
-/** Looks at the generation before a worker sleeps: some 50 microseconds, longer than most kernels that are not shared. */
-const SPINS = 30_000;
+/** Looks at the generation before a worker sleeps: some 100 microseconds, longer than most kernels that are not shared. */
+const SPINS = 60_000;
 
-const names = { dispatch: "threads:dispatch", settle: "threads:settle", finish: "threads:finish" } as const;
+/** Nanoseconds that a part takes where there may be more than one for each thread: with more, being held up costs less. */
+const PART_TIME = 10_000;
 
-/** Does a job in parts. */
-export const dispatch = (builder: ModuleBuilder, job: number): Expression =>
-  builder.call(names.dispatch, [builder.i32(job)]);
+const MOST_PARTS_EACH = 4;
 
-/** Waits for parts that a trap has left unfinished. */
-export const settle = (builder: ModuleBuilder): Expression => builder.call(names.settle, []);
+/** Nanoseconds of work in all jobs together that are worth waking threads for. */
+const LEAST_TIME = 100_000;
+
+const names = { dispatch: "threads:dispatch", begin: "threads:begin", work: "threads:work" } as const;
+
+/** True where kernels that together take this long, in nanoseconds, gain by being shared out. */
+export const areWorthThreads = (time: number): boolean => time >= LEAST_TIME;
+
+/** Does a job in parts; `time` is how many nanoseconds it takes about. */
+export function dispatch(builder: ModuleBuilder, job: number, time: number): Expression {
+  const each = Math.min(MOST_PARTS_EACH, Math.max(1, Math.floor(time / 2 / PART_TIME)));
+  return builder.call(names.dispatch, [builder.i32(job), builder.i32(each)]);
+}
+
+/** Waits for parts that a trap has left unfinished, and wakes workers for what is to come. */
+export const begin = (builder: ModuleBuilder): Expression => builder.call(names.begin, []);
 
 /** `init`, which puts the data in their place; the host calls it once for all instances. */
 export function emitInit(builder: ModuleBuilder, segments: readonly DataSegment[]): void {
@@ -68,12 +88,12 @@ export function emitInit(builder: ModuleBuilder, segments: readonly DataSegment[
   builder.export("init");
 }
 
-/** Adds what `dispatch` and `settle` call, and `worker`. */
+/** Adds what `dispatch` and `begin` call, and `worker`. */
 export function emitThreads(builder: ModuleBuilder, jobs: readonly string[]): void {
   builder.table(jobs);
   const threads = new Threads(builder);
-  threads.finish();
-  threads.settle();
+  threads.work();
+  threads.begin();
   threads.dispatch();
   threads.worker();
 }
@@ -110,133 +130,183 @@ class Threads {
     this.at = new Words(builder);
   }
 
-  /** A worker's part is done; the main thread may sleep until the last one is. */
-  finish(): void {
+  /** Does parts of the job at hand until none is left, as the thread that is the parameter. */
+  work(): void {
     const { builder, at } = this;
-    const isLast = builder.pure("i32.eq", [at.change("sub", "pending", builder.i32(1)), builder.i32(1)]);
-    const body = builder.block([builder.if(isLast, builder.notify(at.address("pending"), 1))]);
-    builder.function({ name: names.finish, params: [], locals: [], body });
+    const [thread, own, victim, from, turns] = [0, 1, 2, 3, 4];
+    const get = (local: number): Expression => builder.get(local, "i32");
+    const one = (): Expression => builder.i32(1);
+    const doing = (value: Expression): Expression => builder.atomicStore(get(own), value, range.doing);
+    const isLast = builder.pure("i32.eq", [at.change("sub", "pending", one()), one()]);
+    const wake = builder.if(at.get("waits"), builder.notify(at.address("pending"), 1));
+    // What is taken: of the own range the first part that is left, of others the last.
+    const first = builder.atomicChange("add", get(from), one(), range.first);
+    const last = builder.pure("i32.sub", [builder.atomicChange("sub", get(from), one(), range.last), one()]);
+    const isOwn = builder.pure("i32.eq", [get(from), get(own)]);
+    const part = 5;
+    const take = [
+      builder.if(isOwn, builder.set(part, first), builder.set(part, last)),
+      doing(builder.pure("i32.add", [get(part), one()])),
+      builder.callIndirect(at.get("job"), [get(part), at.get("parts")]),
+      doing(builder.i32(0)),
+      builder.if(isLast, wake),
+      builder.continue("take"),
+    ];
+    const isLeft = builder.pure("i32.gt_s", [
+      builder.atomicChange("sub", get(from), one(), range.length),
+      builder.i32(0),
+    ]);
+    const next = builder.pure("i32.add", [get(victim), one()]);
+    const isOver = builder.pure("i32.ge_s", [get(victim), at.get("threads")]);
+    const visit = [
+      builder.set(from, this.rangeOf(victim)),
+      builder.loop("take", [builder.if(isLeft, builder.block(take))]),
+      builder.set(victim, next),
+      builder.if(isOver, builder.set(victim, builder.i32(0))),
+      builder.set(turns, builder.pure("i32.add", [get(turns), one()])),
+    ];
+    const goesOn = builder.pure("i32.lt_s", [get(turns), at.get("threads")]);
+    const body = builder.block([
+      builder.set(own, this.rangeOf(thread)),
+      builder.set(victim, get(thread)),
+      builder.doWhile("visit", visit, goesOn),
+    ]);
+    const locals = Array.from({ length: 5 }, () => "i32" as const);
+    builder.function({ name: names.work, params: ["i32"], locals, body });
   }
 
-  settle(): void {
+  begin(): void {
     const { builder, at } = this;
-    const left = 0;
-    const isLeft = builder.pure("i32.gt_s", [builder.get(left, "i32"), builder.i32(0)]);
-    const ownPart = [at.clear("ownPart"), builder.drop(at.change("sub", "pending", builder.i32(1)))];
-    const unfinished = [
-      builder.if(at.get("ownPart"), builder.block(ownPart)),
-      builder.set(left, at.change("xchg", "left", builder.i32(0))),
-      builder.if(isLeft, builder.drop(at.change("sub", "pending", builder.get(left, "i32")))),
+    const [thread, left] = [0, 1];
+    const get = (local: number): Expression => builder.get(local, "i32");
+    const zero = (): Expression => builder.i32(0);
+    const drop = (parts: Expression): Expression => builder.drop(at.change("sub", "pending", parts));
+    const main = (): Expression => builder.i32(ranges.address);
+    const isLeft = builder.pure("i32.gt_s", [get(left), zero()]);
+    const empty = [
+      builder.set(left, builder.atomicChange("xchg", this.rangeOf(thread), zero(), range.length)),
+      builder.if(isLeft, drop(get(left))),
+      builder.set(thread, builder.pure("i32.add", [get(thread), builder.i32(1)])),
+    ];
+    const settle = [
+      builder.if(
+        builder.atomicLoad(main(), range.doing),
+        builder.block([builder.atomicStore(main(), zero(), range.doing), drop(builder.i32(1))]),
+      ),
+      builder.doWhile("empty", empty, builder.pure("i32.lt_s", [get(thread), at.get("threads")])),
       builder.doWhile("wait", [], at.get("pending")),
     ];
+    const wake = [
+      builder.drop(at.change("add", "generation", builder.i32(1))),
+      builder.notify(at.address("generation"), -1),
+    ];
     const body = builder.block([
-      builder.if(at.get("pending"), builder.block(unfinished)),
+      builder.if(at.get("pending"), builder.block(settle)),
       at.clear("trapped"),
+      builder.if(at.get("sleepers"), builder.block(wake)),
     ]);
-    builder.function({ name: names.settle, params: [], locals: ["i32"], body });
+    builder.function({ name: names.begin, params: [], locals: ["i32", "i32"], body });
   }
 
   dispatch(): void {
     const { builder, at } = this;
-    const [job, parts, left, spins] = [0, 1, 2, 3];
+    const [job, each, thread, own, first] = [0, 1, 2, 3, 4];
+    const [left, spins] = [5, 6];
     const get = (local: number): Expression => builder.get(local, "i32");
     const one = (): Expression => builder.i32(1);
     const isAlone = builder.pure("i32.le_s", [at.get("threads"), one()]);
     const alone = builder.block([builder.callIndirect(get(job), [builder.i32(0), one()]), builder.return()]);
-    const wanted = builder.pure("i32.mul", [at.get("threads"), builder.i32(PARTS_PER_THREAD)]);
-    const tooMany = builder.pure("i32.gt_s", [get(parts), builder.i32(MAX_PARTS)]);
+    const parts = (): Expression => builder.pure("i32.mul", [at.get("threads"), get(each)]);
+    const give = [
+      builder.set(own, this.rangeOf(thread)),
+      builder.atomicStore(get(own), get(first), range.first),
+      builder.set(first, builder.pure("i32.add", [get(first), get(each)])),
+      builder.atomicStore(get(own), get(first), range.last),
+      builder.atomicStore(get(own), get(each), range.length),
+      builder.set(thread, builder.pure("i32.add", [get(thread), one()])),
+    ];
     const offer = [
-      builder.set(parts, wanted),
-      builder.if(tooMany, builder.set(parts, builder.i32(MAX_PARTS))),
       at.set("job", get(job)),
-      at.set("parts", get(parts)),
-      at.set("pending", get(parts)),
-      at.set("left", get(parts)),
+      at.set("parts", parts()),
+      at.set("pending", parts()),
+      builder.doWhile("give", give, builder.pure("i32.lt_s", [get(thread), at.get("threads")])),
       builder.drop(at.change("add", "generation", one())),
       builder.if(at.get("sleepers"), builder.notify(at.address("generation"), -1)),
     ];
-    const take = this.takeParts(left, (part) => [
-      at.set("ownPart", one()),
-      builder.callIndirect(get(job), [part, get(parts)]),
-      at.clear("ownPart"),
-      builder.drop(at.change("sub", "pending", one())),
-    ]);
     const isLong = builder.pure("i32.gt_s", [get(spins), builder.i32(SPINS)]);
     const maySleep = builder.pure("i32.and", [isLong, at.get("mayBlock")]);
-    const sleep = builder.if(get(left), builder.wait(at.address("pending"), get(left)));
+    const sleep = [at.set("waits", one()), builder.wait(at.address("pending"), get(left)), at.clear("waits")];
     const spin = [
       builder.set(spins, builder.pure("i32.add", [get(spins), one()])),
       builder.set(left, at.get("pending")),
-      builder.if(maySleep, sleep),
+      builder.if(maySleep, builder.if(get(left), builder.block(sleep))),
     ];
     const again = builder.pure("i32.sub", [at.change("xchg", "trapped", builder.i32(0)), one()]);
     const failed = builder.block([
-      builder.callIndirect(get(job), [again, get(parts)]),
+      builder.callIndirect(get(job), [again, at.get("parts")]),
       builder.unreachable(),
     ]);
     const body = builder.block([
       builder.if(isAlone, alone),
       ...offer,
-      take,
+      builder.call(names.work, [builder.i32(0)]),
       builder.doWhile("wait", spin, get(left)),
       builder.if(at.get("trapped"), failed),
     ]);
-    builder.function({ name: names.dispatch, params: ["i32"], locals: ["i32", "i32", "i32"], body });
-  }
-
-  /** Takes parts and does them until none is left; `local` is free for use. */
-  private takeParts(local: number, each: (part: Expression) => Expression[]): Expression {
-    const { builder, at } = this;
-    const isMine = (): Expression => builder.pure("i32.gt_s", [builder.get(local, "i32"), builder.i32(0)]);
-    const part = builder.pure("i32.sub", [builder.get(local, "i32"), builder.i32(1)]);
-    const take = builder.set(local, at.change("sub", "left", builder.i32(1)));
-    return builder.doWhile("take", [take, builder.if(isMine(), builder.block(each(part)))], isMine());
+    const locals = Array.from({ length: 5 }, () => "i32" as const);
+    builder.function({ name: names.dispatch, params: ["i32", "i32"], locals, body });
   }
 
   worker(): void {
     const { builder, at } = this;
-    const [index, slot, generation, left, spins] = [0, 1, 2, 3, 4];
+    const [thread, own, generation, spins] = [0, 1, 2, 3];
     const get = (local: number): Expression => builder.get(local, "i32");
-    const zero = (): Expression => builder.i32(0);
-    const offset = builder.pure("i32.mul", [get(index), builder.i32(SLOT_BYTES)]);
-    const setSlot = (value: Expression): Expression => builder.atomicStore(get(slot), value);
+    const one = (): Expression => builder.i32(1);
+    // The main thread is the first.
+    const number = builder.set(thread, builder.pure("i32.add", [get(thread), one()]));
     const trapped = [
-      at.set("trapped", builder.atomicLoad(get(slot))),
-      setSlot(zero()),
-      builder.call(names.finish, []),
+      at.set("trapped", builder.atomicLoad(get(own), range.doing)),
+      builder.atomicStore(get(own), builder.i32(0), range.doing),
+      builder.drop(at.change("sub", "pending", one())),
+      builder.notify(at.address("pending"), 1),
     ];
-    const take = this.takeParts(left, (part) => [
-      setSlot(get(left)),
-      builder.callIndirect(at.get("job"), [part, at.get("parts")]),
-      setSlot(zero()),
-      builder.call(names.finish, []),
-    ]);
     const isSame = (): Expression => builder.pure("i32.eq", [at.get("generation"), get(generation)]);
     const goesOn = builder.pure("i32.lt_s", [get(spins), builder.i32(SPINS)]);
-    const count = builder.set(spins, builder.pure("i32.add", [get(spins), builder.i32(1)]));
+    const count = builder.set(spins, builder.pure("i32.add", [get(spins), one()]));
     const sleep = [
-      builder.drop(at.change("add", "sleepers", builder.i32(1))),
+      builder.drop(at.change("add", "sleepers", one())),
       builder.wait(at.address("generation"), get(generation)),
-      builder.drop(at.change("sub", "sleepers", builder.i32(1))),
+      builder.drop(at.change("sub", "sleepers", one())),
     ];
     const turn = [
       builder.set(generation, at.get("generation")),
-      take,
-      builder.set(spins, zero()),
+      builder.call(names.work, [get(thread)]),
+      builder.set(spins, builder.i32(0)),
       builder.doWhile("spin", [count], builder.pure("i32.and", [isSame(), goesOn])),
       builder.if(isSame(), builder.block(sleep)),
     ];
     const body = builder.block([
-      builder.set(slot, builder.pure("i32.add", [offset, at.address("slots")])),
-      builder.if(builder.atomicLoad(get(slot)), builder.block(trapped)),
-      builder.doWhile("turn", turn, builder.i32(1)),
+      number,
+      builder.set(own, this.rangeOf(thread)),
+      builder.if(builder.atomicLoad(get(own), range.doing), builder.block(trapped)),
+      builder.doWhile("turn", turn, one()),
     ]);
-    builder.function({
-      name: "threads:worker",
-      params: ["i32"],
-      locals: ["i32", "i32", "i32", "i32"],
-      body,
-    });
+    const locals = ["i32", "i32", "i32"] as const;
+    builder.function({ name: "threads:worker", params: ["i32"], locals, body });
     builder.export("threads:worker", "worker");
+  }
+
+  /** Address of the range of the thread whose number is in a local. */
+  private rangeOf(local: number): Expression {
+    const { builder } = this;
+    const thread = (): Expression => builder.get(local, "i32");
+    const { address, lines, lineBytes, halfBytes } = ranges;
+    const line = builder.pure("i32.and", [thread(), builder.i32(lines - 1)]);
+    const half = builder.pure("i32.shr_u", [thread(), builder.i32(Math.log2(lines))]);
+    const offset = builder.pure("i32.add", [
+      builder.pure("i32.mul", [line, builder.i32(lineBytes)]),
+      builder.pure("i32.mul", [half, builder.i32(halfBytes)]),
+    ]);
+    return builder.pure("i32.add", [offset, builder.i32(address)]);
   }
 }

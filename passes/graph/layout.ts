@@ -121,14 +121,18 @@ function orderSeen(operator: Operator, node: Node, output: number): Order | null
   return view === null ? null : orderByStride(view);
 }
 
-/** Dims by stride, the largest first; dims of one element keep their place beside the one that follows them. */
+/**
+ * Dims by stride, the largest first; dims that are not there in memory (of one element, or broadcast) keep their place
+ * beside the one that follows them.
+ */
 function orderByStride({ shape, strides }: Strided): Order | null {
   if (![...strides, ...shape].every(isStatic)) return null;
-  const visible = shape.flatMap((dim, axis) => (dim === 1 ? [] : [axis]));
+  const isThere = (axis: number): boolean => shape[axis] !== 1 && strides[axis] !== 0;
+  const visible = [...shape.keys()].filter(isThere);
   visible.sort((a, b) => (strides[b] as number) - (strides[a] as number) || a - b);
   const order: number[] = [...visible];
   for (let axis = shape.length - 1; axis >= 0; axis--) {
-    if (shape[axis] !== 1) continue;
+    if (isThere(axis)) continue;
     const next = order.indexOf(axis + 1);
     order.splice(next < 0 ? order.length : next, 0, axis);
   }

@@ -52,11 +52,15 @@ export function mergeKernels(group: readonly Similar[]): {
       name: commonName(group.map((one) => one.kernel.name)),
       buffers: [...buffers.values()],
       sizes: [...kernel.sizes, ...sizes.map(({ variable }) => variable)],
+      ...(kernel.share !== undefined && { share: { ...kernel.share, time: longest(group) } }),
       body: [...lets, ...body],
     },
     sizes: group.map((_, i) => sizes.map(({ column }) => column[i]!)),
   };
 }
+
+const longest = (group: readonly Similar[]): number =>
+  Math.max(...group.map(({ kernel }) => kernel.share?.time ?? 0));
 
 const isDifferent = (column: Column): boolean => column.some((value) => value !== column[0]);
 

@@ -39,14 +39,14 @@ import {
   topDown,
 } from "../../compiler/loop/rewrite.js";
 import type { LoopPass } from "../loop/pass.js";
-import { costOf } from "./cost.js";
+import { costOf, timeOf } from "./cost.js";
 import { Independence } from "./independence.js";
 import { type Counter, type Touch, Touches } from "./touches.js";
 
 type Block = readonly Statement[];
 
-/** Waking a thread and waiting for it takes some microseconds: as long as about this many operations. */
-const LEAST_COST = 30_000;
+/** Nanoseconds that are worth handing parts to another thread, which takes one or two microseconds. */
+const LEAST_TIME = 5_000;
 
 /** A loop of so many passes is shared out rather than one inside it. */
 const ENOUGH_PASSES = 8;
@@ -54,8 +54,10 @@ const ENOUGH_PASSES = 8;
 export const share: LoopPass = {
   name: "share",
   run: (kernel, calls = []) => {
-    if (costOf(kernel.body) < LEAST_COST) return kernel;
-    return new Sharing(kernel, calls, true).run() ?? new Sharing(kernel, calls, false).run() ?? kernel;
+    const time = timeOf(kernel);
+    if (time < LEAST_TIME) return kernel;
+    const run = (whole: boolean): Kernel | null => new Sharing(kernel, time, calls, whole).run();
+    return run(true) ?? run(false) ?? kernel;
   },
 };
 
@@ -88,6 +90,7 @@ class Sharing {
 
   constructor(
     private readonly kernel: Kernel,
+    private readonly time: number,
     private readonly calls: readonly Call[],
     whole: boolean,
   ) {
@@ -108,7 +111,8 @@ class Sharing {
     if (costOf(alone) * 4 > costOf(kernel.body) || !this.isSound(plan, aliases)) return null;
     const units = new Map(plan.units.map((unit) => [unit.statement, unit]));
     const body = this.shareOut(kernel.body, units);
-    return withScratch({ ...kernel, share: { part: this.part, parts: this.parts }, body }, this.part);
+    const { part, parts, time } = this;
+    return withScratch({ ...kernel, share: { part, parts, time }, body }, part);
   }
 
   /** What is done by whom, or null where a statement can be neither shared out nor done by one part. */
@@ -191,7 +195,7 @@ class Sharing {
     });
   }
 
-  /** The passes of the part: neighbours, as many as in any other part or one more. */
+  /** The passes of the part: neighbours, as many as in any other part or one more, which are spread evenly. */
   private ownPasses(loop: For, { passes }: Counter): Statement[] {
     const lets: Statement[] = [];
     const bind = (name: string, value: Expr): Expr => {
@@ -205,7 +209,7 @@ class Sharing {
       bind("each", div(count, read(this.parts))),
       bind("more", rem(count, read(this.parts))),
     ];
-    const first = (part: Expr): Expr => add(mul(part, each), minIndex(part, more));
+    const first = (part: Expr): Expr => add(mul(part, each), div(mul(part, more), read(this.parts)));
     const place = (number: Expr): Expr => add(loop.start, mul(number, loop.step));
     const start = bind("first", place(first(read(this.part))));
     const last = place(first(add(read(this.part), 1)));

@@ -167,7 +167,7 @@ export class Touches {
       );
       const back = isWhole ? bounds!.step : 1;
       const top = this.indices.sum(upper, constantPolynomial(-back));
-      if (best === null || top.size <= best.size) best = top;
+      if (best === null || isNearer(top, best)) best = top;
     }
     this.highest.set(variable, best);
     return best;
@@ -211,6 +211,12 @@ export class Touches {
     if (range === undefined || range.high - range.low >= 2 ** 30) return null;
     return { low: constantPolynomial(range.low), high: constantPolynomial(range.high) };
   }
+}
+
+/** Of two bounds the one that says more: the smaller number, else the one with fewer terms. */
+function isNearer(bound: Polynomial, than: Polynomial): boolean {
+  const [one, other] = [constantValue(bound), constantValue(than)];
+  return one !== undefined && other !== undefined ? one < other : bound.size <= than.size;
 }
 
 const isMultiple = (length: Expr | number, step: number): boolean => {

@@ -19,6 +19,10 @@ test("a model under Kiln and its rival", async () => {
   for (const label of [/^kiln relaxed-simd$/, /^onnxruntime-web/, /^onnxruntime-node/]) {
     expect(labels.some((one) => label.test(one))).toBe(true);
   }
+  // Relaxed SIMD, on two threads, with a rival of as many.
+  const threaded = report.engines.filter(({ threads }: { threads: number }) => threads === 2);
+  expect(labels).toContain("kiln threads");
+  if (threaded.length > 0) expect(threaded[1].label).toMatch(/^onnxruntime-web/);
   const html = readFileSync(page, "utf8");
   expect(html).toContain("&#60;dense&#62;");
   expect(html).not.toMatch(/<dense>|<script|https?:/);

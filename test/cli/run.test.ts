@@ -35,6 +35,27 @@ describe("a run", () => {
     }
   });
 
+  test("on threads gives the same, of a model and of a module compiled for them", async () => {
+    const model = folder.write(
+      "wide.onnx",
+      buildModel({
+        inputs: { x: ["float32", [300, 400]] },
+        outputs: { y: ["float32", [300, 400]] },
+        nodes: [{ op: "Softmax", inputs: ["x"], outputs: ["y"] }],
+      }),
+    );
+    const module = folder.path("wide.wasm");
+    await kiln("compile", model, "-q", "-o", module, "--features", "threads");
+    const [one, ...others] = [
+      await kiln("run", model, "-q", "--threads", "1"),
+      await kiln("run", model, "-q", "--threads", "2", "--repeat", "2", "--json"),
+      await kiln("run", module, "-q", "--threads", "3"),
+      await kiln("run", module, "-q"),
+    ];
+    expect(others.map(({ code }) => code)).toEqual([0, 0, 0]);
+    expect(others.slice(1).map(({ stdout }) => stdout)).toEqual([one!.stdout, one!.stdout]);
+  });
+
   test("of a model from stdin", async () => {
     const stdin = async function* () {
       yield buildModel(dense);

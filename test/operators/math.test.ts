@@ -138,6 +138,12 @@ const functions: Record<string, Accuracy> = {
     bound: [1, 1],
     domain: (x) => !(x > 43),
   },
+  expOfShare: {
+    formula: math.expOfShare,
+    exact: Math.exp,
+    bound: [1, 1],
+    domain: (x, dtype) => !(x > 43) && (dtype === "float64" || !(x > -104 && x < -87.33)),
+  },
   expm1: {
     formula: math.expm1,
     exact: Math.expm1,

@@ -129,4 +129,16 @@ describe("graphs that stay as they are", () => {
         return %y
       }`,
     ));
+
+  test("what is broadcast along dims between others", () =>
+    expectUnchanged(
+      assignLayouts,
+      `
+      graph @g(%x: f32[1, 1, 1, 8]) -> (%y: f32[1, 1, 4, 8]) {
+        %s: i64[4] = constant dense [1, 1, 4, 8]
+        %e: f32[1, 1, 4, 8] = Expand(%x, %s)
+        %y: f32[1, 1, 4, 8] = Relu(%e)
+        return %y
+      }`,
+    ));
 });
