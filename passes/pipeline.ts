@@ -5,6 +5,7 @@ import { eliminateDeadCode } from "./graph/eliminate-dead-code.js";
 import { foldAffine } from "./graph/fold-affine.js";
 import { foldConstants } from "./graph/fold-constants.js";
 import { fuse } from "./graph/fuse.js";
+import { fuseAttention } from "./graph/fuse-attention.js";
 import { assignLayouts } from "./graph/layout.js";
 import type { GraphPass } from "./graph/pass.js";
 import { simplify } from "./graph/simplify.js";
@@ -27,6 +28,7 @@ const optimized: readonly GraphPass[] = [
   foldAffine,
   foldConstants,
   eliminateDeadCode,
+  fuseAttention,
   assignLayouts,
   fuse,
 ];

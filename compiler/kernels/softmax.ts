@@ -40,7 +40,7 @@ export function softmax(s: NodeScope, p: SoftmaxParameters, x: TensorView, y: Te
   const nest = (depth: number): void => {
     const axis = others[depth];
     if (axis === undefined) {
-      row(s, p, x, y, along);
+      softmaxRow(s, p, x, y, along);
       return;
     }
     const last = depth === others.length - 1;
@@ -54,9 +54,10 @@ export function softmax(s: NodeScope, p: SoftmaxParameters, x: TensorView, y: Te
   nest(0);
 }
 
-function row(
+/** One row, whose elements are those for which `along` calls its body. */
+export function softmaxRow(
   s: NodeScope,
-  p: SoftmaxParameters,
+  p: Pick<SoftmaxParameters, "log">,
   x: TensorView,
   y: TensorView,
   along: (name: string, body: (at: readonly Expr[]) => void) => void,

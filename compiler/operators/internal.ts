@@ -1,6 +1,7 @@
 /** Operators that only passes make. */
 
 import { integerSymbol, symbolDim } from "../ir/dim.js";
+import { FusedAttention } from "./attention-fused.js";
 import { attribute, defineOperator, type Operator } from "./operator.js";
 
 const Fusion = defineOperator({
@@ -40,4 +41,4 @@ const Elements = defineOperator({
   view: (_, input) => input,
 });
 
-export const internalOperators: readonly Operator[] = [Elements, Fusion, Relayout];
+export const internalOperators: readonly Operator[] = [Elements, Fusion, FusedAttention, Relayout];

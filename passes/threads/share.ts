@@ -142,7 +142,9 @@ class Sharing {
     const isBetter = inside?.units.some(
       ({ loop: one }) => one !== null && (constantIndex(one.passes) ?? 2 ** 20) > passes,
     );
-    if (inside !== null && isBetter) return { units: inside.units, common: [...inside.common, ...bounds] };
+    // Loops inside may need what others of them have stored; the loop around them has no such passes.
+    if (inside !== null && isBetter && (own === null || this.areAllSound(inside.units, [])))
+      return { units: inside.units, common: [...inside.common, ...bounds] };
     return own ?? this.planAlone(loop);
   }
 
@@ -159,13 +161,15 @@ class Sharing {
 
   private isSound({ units, common }: Plan, aliases: readonly Alias[]): boolean {
     const all: Unit = { statement: this.kernel.body[0]!, loop: null, touches: common };
-    return units.every(
-      (unit, i) =>
-        this.areSound(unit, all, aliases) &&
-        units.slice(i).every((other) => {
-          const areAlone = unit.loop === null && other.loop === null;
-          return areAlone || this.areSound(unit, other, aliases);
-        }),
+    return units.every((unit) => this.areSound(unit, all, aliases)) && this.areAllSound(units, aliases);
+  }
+
+  private areAllSound(units: readonly Unit[], aliases: readonly Alias[]): boolean {
+    return units.every((unit, i) =>
+      units.slice(i).every((other) => {
+        const areAlone = unit.loop === null && other.loop === null;
+        return areAlone || this.areSound(unit, other, aliases);
+      }),
     );
   }
 
