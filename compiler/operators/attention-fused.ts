@@ -44,7 +44,10 @@ function inBlocks({ buffer, strided }: Placement, block: number): Placement {
 function lowerAttention(context: LoweringContext): void {
   const { batch, rows, depth, columns, width } = sizesOf(context);
   const block = attentionBlock(rows);
-  const shape = [...batch, rows / block, block, columns];
+  const extents = [...batch, rows / block];
+  // Passes of the outermost loop have memory of their own, as threads may share them out; others use it again and again.
+  const own = extents.findIndex((extent) => extent > 1) + 1;
+  const shape = [...extents.slice(0, own), block, columns];
   const memory = context.scratch("scores", { type: { dtype: "float32", shape } });
   const flops = 2 * productOf(batch) * rows * columns * (depth + width);
   context.kernel({ name: `attention_${rows}x${depth}x${columns}x${width}`, flops }, (s) => {
@@ -54,7 +57,8 @@ function lowerAttention(context: LoweringContext): void {
       s.view("v", context.placement(2), "read"),
     ];
     const scores = s.view("scores", memory, "readwrite");
-    forEachIndex(s, [...batch, rows / block], (leftBatch) => {
+    forEachIndex(s, extents, (leftBatch) => {
+      const place = leftBatch.slice(0, own);
       const rightBatch = leftBatch.slice(0, -1);
       const first = mul(leftBatch.at(-1)!, block);
       matmul(
@@ -69,13 +73,13 @@ function lowerAttention(context: LoweringContext): void {
           result: (value, row, column) => {
             const lanes: Lanes = { axis: batch.length + 1, count: value.type.lanes };
             const masked = withMask(s, context, value, [...rightBatch, add(first, row), column], lanes);
-            scores.store([...leftBatch, row, column], masked);
+            scores.store([...place, row, column], masked);
           },
         },
       );
       s.for("row", 0, block, (row) => {
         softmaxRow(s, { log: false }, scores, scores, (name, body) => {
-          s.for(name, 0, columns, (column) => body([...leftBatch, row, column]), { mode: "vectorize" });
+          s.for(name, 0, columns, (column) => body([...place, row, column]), { mode: "vectorize" });
         });
       });
       matmul(
@@ -85,7 +89,7 @@ function lowerAttention(context: LoweringContext): void {
           left: scores,
           right: values,
           packed: false,
-          leftBatch,
+          leftBatch: place,
           rightBatch,
           result: (value, row, column) => {
             const lanes: Lanes = { axis: batch.length + 1, count: value.type.lanes };
