@@ -1,6 +1,7 @@
 /** The compiler: ONNX bytes in, a WebAssembly module, its loader and a report out. */
 
-import { type MemoryPlan, planMemory, type SymbolBounds } from "../passes/memory/plan.js";
+import type { PatchOutcome } from "../passes/graph/pass.js";
+import { type MemoryPlan, planMemory } from "../passes/memory/plan.js";
 import {
   ABI_VERSION,
   encodeMetadata,
@@ -26,6 +27,7 @@ import {
   type CompileOptions,
   type CompileReport,
   type Features,
+  symbolBounds,
   withDefaultLimits,
 } from "./options.js";
 import { Pipeline } from "./stages.js";
@@ -99,6 +101,7 @@ function checkModule(wasm: Uint8Array, { relaxedSimd }: Features): void {
 }
 
 function checkMemory(plan: MemoryPlan, options: CompileOptions): void {
+  checkArena(plan, options);
   const { memoryBytes } = withDefaultLimits(options.limits);
   if (plan.memoryBytes <= memoryBytes) return;
   throw new KilnError(
@@ -108,6 +111,17 @@ function checkMemory(plan: MemoryPlan, options: CompileOptions): void {
       hint: "compile for a smaller input, or raise --max-memory",
     },
   );
+}
+
+function checkArena({ arena, dynamic }: MemoryPlan, { arenaBytes }: CompileOptions): void {
+  if (arenaBytes === undefined) return;
+  if (dynamic !== null) {
+    throw new KilnError("E_INPUT", "a limit on the arena needs the sizes of all tensors", {
+      hint: "bind the open dims: --dim NAME=N",
+    });
+  }
+  if (arena.byteLength <= arenaBytes) return;
+  throw new KilnError("E_LIMIT", `the arena needs ${arena.byteLength} bytes, the limit is ${arenaBytes}`);
 }
 
 /** The constants as they lie in memory. */
@@ -197,18 +211,20 @@ const describeError = ({ message, source }: RunError): RunErrorInfo => ({
   ...(source[0] !== undefined && { node: source[0] }),
 });
 
-/** The dims that the options give bounds for. */
-const symbolBounds = ({ dims = {} }: CompileOptions): SymbolBounds =>
-  new Map(
-    Object.entries(dims).flatMap(([name, dim]) => (typeof dim === "number" ? [] : [[name, dim] as const])),
-  );
-
 /** Bytes of the buffers that a call takes, each once; those whose length only the run knows do not count. */
 const bytesOf = ({ args }: Call): number =>
   [...new Set(args.map(({ buffer }) => buffer))].reduce(
     (sum, { byteLength }) => sum + (isStatic(byteLength) ? byteLength : 0),
     0,
   );
+
+function patchReport(
+  { bytesBefore, segments }: PatchOutcome,
+  flops: number,
+): NonNullable<CompileReport["patches"]> {
+  const repeated = segments.reduce((sum, { repeatedFlops }) => sum + repeatedFlops, 0);
+  return { arenaBytesBefore: bytesBefore, repeatedShare: repeated / Math.max(1, flops - repeated), segments };
+}
 
 function report(
   pipeline: Pipeline,
@@ -217,15 +233,17 @@ function report(
   emitted: EmittedModule,
   totals: Pick<CompileReport, "compileMs" | "nodes">,
 ): CompileReport {
+  const flops = callsOf(program).reduce((sum, call) => sum + call.flops, 0);
   return {
     ...totals,
     passes: pipeline.timings,
-    flops: callsOf(program).reduce((sum, call) => sum + call.flops, 0),
+    flops,
     codeBytes: emitted.codeBytes,
     weightBytes: plan.weights.byteLength,
     arenaBytes: plan.arena.byteLength,
     arenaLowerBoundBytes: plan.arenaLowerBound,
     memoryBytes: plan.memoryBytes,
+    ...(pipeline.patches !== undefined && { patches: patchReport(pipeline.patches, flops) }),
     kernels: kernelsOf(program).map(({ name }) => ({
       name,
       calls: callsOf(program).filter((call) => call.kernel.name === name).length,

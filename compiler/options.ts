@@ -1,5 +1,7 @@
 /** Options of `compile`, their defaults, and what a compilation reports. */
 
+import type { PatchedSegment } from "../passes/graph/pass.js";
+import type { SymbolBounds } from "../passes/memory/plan.js";
 import type { OptimizationLevel } from "../passes/pipeline.js";
 import type { ModelMetadata } from "../runtime/metadata.js";
 import { defaultLimits, type Limits } from "./limits.js";
@@ -39,6 +41,11 @@ export interface CompileOptions {
   /** Gives the bytes of external tensor data. */
   externalData?: (location: string) => Uint8Array | Promise<Uint8Array>;
   limits?: Partial<Limits>;
+  /**
+   * Most bytes that the arena may take: inputs, results and all between, but for weights. Where the model needs more,
+   * stages are computed in patches; where that is not enough, compiling fails. All dims must be bound.
+   */
+  arenaBytes?: number;
   /** Checks the IR after every pass. */
   verify?: boolean;
   /**
@@ -68,6 +75,13 @@ export interface CompileReport {
   /** Largest sum of live bytes at any step: no plan does with less. */
   readonly arenaLowerBoundBytes: number;
   readonly memoryBytes: number;
+  /** What was computed in patches to keep the arena within its limit; absent where nothing had to be. */
+  readonly patches?: {
+    readonly arenaBytesBefore: number;
+    /** FLOPs that are computed again, to those of the model without patches. */
+    readonly repeatedShare: number;
+    readonly segments: readonly PatchedSegment[];
+  };
   readonly kernels: readonly { name: string; calls: number; codeBytes: number }[];
   /** The calls of `run` in order: the function, the ONNX nodes it computes, its work and the bytes of its tensors. */
   readonly calls: readonly {
@@ -89,3 +103,9 @@ export interface Artifact {
 }
 
 export const withDefaultLimits = (limits: Partial<Limits> = {}): Limits => ({ ...defaultLimits, ...limits });
+
+/** The dims that the options give bounds for. */
+export const symbolBounds = ({ dims = {} }: CompileOptions): SymbolBounds =>
+  new Map(
+    Object.entries(dims).flatMap(([name, dim]) => (typeof dim === "number" ? [] : [[name, dim] as const])),
+  );

@@ -2,10 +2,11 @@
  * The way through the compiler, stage by stage. `compile` runs them all; `inspect` stops where it is asked to.
  */
 
-import type { GraphPass, PassContext } from "../passes/graph/pass.js";
+import type { ArenaGoal, GraphPass, PassContext, PatchOutcome } from "../passes/graph/pass.js";
 import { mergeSimilar } from "../passes/loop/merge-similar.js";
 import type { LoopPass } from "../passes/loop/pass.js";
 import { loopPasses } from "../passes/loop/pipeline.js";
+import { measureArena } from "../passes/memory/measure.js";
 import { graphPipeline } from "../passes/pipeline.js";
 import type { Graph } from "./ir/graph.js";
 import { printGraph } from "./ir/print.js";
@@ -16,12 +17,13 @@ import { type Call, callsOf, mapCalls, type Program } from "./loop/program.js";
 import { shareKernels } from "./loop/share.js";
 import { verifyProgram } from "./loop/verify.js";
 import { lowerGraph } from "./lowering/lower.js";
+import type { Target } from "./lowering/scope.js";
 import { decodeModel } from "./onnx/decode.js";
 import { importModel } from "./onnx/import.js";
 import type { OnnxModel } from "./onnx/model.js";
 import { FoldingBudget } from "./operators/folding-budget.js";
 import { findOperator } from "./operators/index.js";
-import { type CompileOptions, type PassEvent, withDefaultLimits } from "./options.js";
+import { type CompileOptions, type PassEvent, symbolBounds, withDefaultLimits } from "./options.js";
 
 /** Runs the pass on the graph and on the regions of its branches and loops. */
 export function runOnGraph(pass: GraphPass, graph: Graph, context: PassContext): void {
@@ -38,6 +40,8 @@ export class Pipeline {
   private index = 0;
   /** Shared by all that folds constants of the model at hand. */
   private folding: FoldingBudget | undefined;
+  /** What patches have made of the arena, where it is limited. */
+  patches: PatchOutcome | undefined;
 
   constructor(private readonly options: CompileOptions) {}
 
@@ -60,25 +64,36 @@ export class Pipeline {
   }
 
   runGraphPasses(graph: Graph): Graph {
+    const arena = this.arenaGoal(graph);
     const context: PassContext = {
       limits: withDefaultLimits(this.options.limits),
       strict: this.options.strict ?? false,
       ...(this.folding !== undefined && { folding: this.folding }),
+      ...(arena !== undefined && { arena }),
     };
     for (const pass of graphPipeline(this.options.optimize ?? 3)) this.runGraphPass(pass, graph, context);
+    this.patches = arena?.outcome;
     return graph;
+  }
+
+  private arenaGoal(graph: Graph): ArenaGoal | undefined {
+    const { arenaBytes } = this.options;
+    if (arenaBytes === undefined) return undefined;
+    const bounds = symbolBounds(this.options);
+    const measure = (changed: Graph) =>
+      measureArena(changed, (one, onNode) => lowerGraph(one, this.target(), onNode), bounds);
+    return { limit: arenaBytes, graph, measure };
+  }
+
+  private target(): Target {
+    const { features = {}, strict = false } = this.options;
+    return { fusedMultiplyAdd: features.relaxedSimd === true, threads: features.threads === true, strict };
   }
 
   lower(graph: Graph): Program {
     const started = this.begin("lower");
     const before = this.options.onPass === undefined ? "" : printGraph(graph);
-    const program = shareKernels(
-      lowerGraph(graph, {
-        fusedMultiplyAdd: this.options.features?.relaxedSimd === true,
-        threads: this.options.features?.threads === true,
-        strict: this.options.strict === true,
-      }),
-    );
+    const program = shareKernels(lowerGraph(graph, this.target()));
     this.finish("lower", started, callsOf(program).length, before, () => printProgram(program));
     if (this.options.verify) verifyProgram(program);
     return program;

@@ -8,6 +8,7 @@ import { fuse } from "./graph/fuse.js";
 import { fuseAttention } from "./graph/fuse-attention.js";
 import { assignLayouts } from "./graph/layout.js";
 import type { GraphPass } from "./graph/pass.js";
+import { patch } from "./graph/patch/patch.js";
 import { simplify } from "./graph/simplify.js";
 
 export type OptimizationLevel = 0 | 1 | 2 | 3 | "s";
@@ -18,6 +19,7 @@ const unoptimized: readonly GraphPass[] = [
   eliminateDeadCode,
   assignLayouts,
   eliminateDeadCode,
+  patch,
 ];
 
 const optimized: readonly GraphPass[] = [
@@ -31,6 +33,7 @@ const optimized: readonly GraphPass[] = [
   fuseAttention,
   assignLayouts,
   fuse,
+  patch,
 ];
 
 export const graphPipeline = (level: OptimizationLevel): readonly GraphPass[] =>

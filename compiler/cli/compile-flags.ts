@@ -28,6 +28,7 @@ export interface CompileFlags extends ModelFlags {
   strict?: boolean;
   weights?: "embed" | "split";
   maxMemory?: number;
+  arena?: number;
   verify?: boolean;
   profile?: boolean;
 }
@@ -69,6 +70,10 @@ export function addCompileFlags(command: Command): void {
     new Option("--weights <where>", "embed (in the module) or split (a file beside it)").argParser(
       parseWeights,
     ),
+    new Option(
+      "--arena <bytes>",
+      "most memory for tensors beside weights, as in 128KB: large stages are computed in patches, or refused",
+    ).argParser(parseBytes),
     new Option("--max-memory <bytes>", "most linear memory the module may take, as in 64MB").argParser(
       parseBytes,
     ),
@@ -86,6 +91,7 @@ export function compileOptions(flags: CompileFlags): CompileOptions {
     ...(flags.strict !== undefined && { strict: flags.strict }),
     ...(flags.weights !== undefined && { weights: flags.weights }),
     ...(flags.maxMemory !== undefined && { limits: { memoryBytes: flags.maxMemory } }),
+    ...(flags.arena !== undefined && { arenaBytes: flags.arena }),
     ...(flags.profile !== undefined && { profile: flags.profile }),
     ...(flags.verify !== undefined && { verify: flags.verify }),
   };

@@ -2,7 +2,7 @@
 
 import type { Artifact, CompileReport } from "../options.js";
 import { formatFacts, formatTable, left, right } from "./table.js";
-import type { Terminal } from "./terminal.js";
+import { printable, type Terminal } from "./terminal.js";
 import { formatBytes, formatCount, formatTime } from "./units.js";
 
 /** The report and what of the metadata is of use to a script. */
@@ -38,6 +38,20 @@ function factsOf(name: string, report: CompileReport): [string, string][] {
     ["code", formatBytes(report.codeBytes)],
     ["weights", formatBytes(report.weightBytes)],
     ["arena", `${formatBytes(report.arenaBytes)} (lower bound ${formatBytes(report.arenaLowerBoundBytes)})`],
+    ...patchFacts(report),
     ["memory", formatBytes(report.memoryBytes)],
+  ];
+}
+
+function patchFacts({ patches }: CompileReport): [string, string][] {
+  if (patches === undefined) return [];
+  const { arenaBytesBefore, repeatedShare, segments } = patches;
+  return [
+    ["without patches", `${formatBytes(arenaBytesBefore)} of arena`],
+    ["computed again", `${(repeatedShare * 100).toFixed(1)} % of the FLOPs`],
+    ...segments.map(({ from, to, rows, columns }): [string, string] => [
+      "patches",
+      `${rows} x ${columns} from ${printable(from)} to ${printable(to)}`,
+    ]),
   ];
 }

@@ -33,8 +33,13 @@ import { lowerElementwise, lowerGroup } from "./elementwise.js";
 import type { Placement, Target } from "./scope.js";
 import { dense, type Strided } from "./strided.js";
 
-export function lowerGraph(graph: Graph, target: Target): Program {
-  return new Lowering(graph, target).run();
+/** @param onNode told after each node of the graph of all steps so far */
+export function lowerGraph(
+  graph: Graph,
+  target: Target,
+  onNode?: (node: Node, steps: readonly Step[]) => void,
+): Program {
+  return new Lowering(graph, target).run(onNode);
 }
 
 export const operatorOf = (node: Node): Operator => {
@@ -63,7 +68,7 @@ export class Lowering {
     readonly target: Target,
   ) {}
 
-  run(): Program {
+  run(onNode?: (node: Node, steps: readonly Step[]) => void): Program {
     const { graph } = this;
     const [given, kept] = splitStates(graph, graph.inputs);
     const [results, next] = splitStates(graph, graph.outputs);
@@ -71,7 +76,10 @@ export class Lowering {
     const states = kept.map((value) => this.placeNew(value, "state").buffer);
     const outputs = results.map((value) => this.newBuffer(value.name, value.type, "output"));
     this.destinations = planDestinations(graph, this, outputs);
-    for (const node of graph.nodes) this.lowerNode(node);
+    for (const node of graph.nodes) {
+      this.lowerNode(node);
+      onNode?.(node, this.steps);
+    }
     results.forEach((value, i) => {
       this.deliver(value, this.placementOf(value), outputs[i]!);
     });

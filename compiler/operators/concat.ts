@@ -6,6 +6,7 @@ import { elementCount, type TensorData, tensor } from "../ir/tensor.js";
 import { loopsOver, memoryOrder } from "../lowering/loops.js";
 import { partOf } from "../lowering/strided.js";
 import { attribute, defineOperator, type NodeView, type Operator } from "./operator.js";
+import { here } from "./reach.js";
 
 const attributes = { axis: attribute.required("int") } as const;
 
@@ -50,6 +51,15 @@ const Concat = defineOperator({
     return known ? (parts as Dim[][]).flat() : null;
   },
   layout: (context) => ({ inputs: context.node.inputs.map(() => "any" as const), output: "follow" }),
+  reach: (context) => {
+    const axis = axisOf(context);
+    if (axis > 1) return null; // parts are taken along spatial dims, where each would be of some inputs only
+    return {
+      inputs: context.node.inputs.map((_, i) =>
+        context.input(i).shape.map((_dim, d) => (d === axis ? null : here(d))),
+      ),
+    };
+  },
   lower: (context) => {
     const axis = axisOf(context);
     const whole = context.output();

@@ -13,6 +13,7 @@ import {
 import { decodeElements, encodeElements } from "./numbers.js";
 import { defineOperator, type EvaluationContext, type Operator } from "./operator.js";
 import { floats } from "./pointwise.js";
+import { windowReach } from "./reach.js";
 import type { FixedWindow } from "./window.js";
 
 function evaluateConvolution(context: EvaluationContext<ConvolutionAttributes>): TensorData[] {
@@ -59,6 +60,8 @@ const Conv: Operator = defineOperator({
       output: "channels-last",
     };
   },
+  reach: (context) =>
+    windowReach(context.node.attributes, convolutionWindow(context), context.input(0).shape.slice(2)),
   border: convolutionBorder,
   epilogue: true,
   lower: lowerConvolution,

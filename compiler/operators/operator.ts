@@ -22,6 +22,7 @@ import type { Border, Target } from "../lowering/scope.js";
 import type { Strided } from "../lowering/strided.js";
 import type { GraphBuilder } from "./builder.js";
 import { decodeElements } from "./numbers.js";
+import type { Reach } from "./reach.js";
 
 // ---------------------------------------------------------------------------------------------- attributes
 
@@ -226,6 +227,8 @@ export interface OperatorFacets<S extends AttributeSchema> {
   readonly layout?: (context: NodeView<S>) => LayoutWish;
   /** Zeros that the kernels read around their first input, so that its producer can leave room for them. */
   readonly border?: (context: NodeView<S>, target: Target) => Border | null;
+  /** How far the result's places see, where parts of it can be made of parts of the inputs; pointwise ones need none. */
+  readonly reach?: (context: NodeView<S>) => Reach | null;
   /** Attributes that are graphs, for `expand` to put in place. None of them need be there. */
   readonly graphs?: readonly string[];
   /** For operators that only exist as others. */

@@ -25,6 +25,7 @@ import {
 } from "./operator.js";
 import { floats } from "./pointwise.js";
 import { forEachWindow, type WindowElements } from "./pooling-evaluate.js";
+import { type Reach, windowReach } from "./reach.js";
 import { type Window, windowAttributes, windowOf } from "./window.js";
 
 const attributes = {
@@ -59,6 +60,14 @@ function kernelName(context: PoolView, kind: string): string {
   return `${kind}_${kernel.join("x")}_s${strides.join("x")}_${extentsName(context.node.outputs[0]!.shape.slice(1))}`;
 }
 
+/** In ceil mode the padding that counts ends where it was said to end, not with the last window. */
+function poolReach(context: PoolView): Reach | null {
+  const { attributes, outputs } = context.node;
+  const countsPadding = attributes.count_include_pad === 1 && attributes.ceil_mode === 1;
+  if (countsPadding || outputs.length > 1) return null;
+  return windowReach(attributes, poolWindow(context), context.input(0).shape.slice(2));
+}
+
 interface PoolDeclaration<S extends PoolAttributes>
   extends Pick<OperatorFacets<S>, "name" | "summary" | "attributes" | "versions"> {
   readonly reducer: (context: PoolView<S>) => WindowReducer;
@@ -76,6 +85,7 @@ function floatPool<const S extends PoolAttributes>(declaration: PoolDeclaration<
     types: floats,
     infer: (context) => [pooledType(context)],
     layout,
+    reach: poolReach,
     epilogue: true,
     lower: (context) => {
       context.kernel({ name: kernelName(context, kind), flops: 0 }, (s) => {
@@ -193,6 +203,7 @@ const MaxPool = defineOperator({
     return [values, { dtype: "int64", shape: values.shape }];
   },
   layout,
+  reach: poolReach,
   epilogue: true,
   lower: lowerMaxPool,
   evaluate: evaluateMaxPool,

@@ -3,6 +3,7 @@
 import type { Graph } from "../../compiler/ir/graph.js";
 import type { Limits } from "../../compiler/limits.js";
 import type { FoldingBudget } from "../../compiler/operators/folding-budget.js";
+import type { ArenaUse } from "../memory/measure.js";
 
 export interface PassContext {
   readonly limits: Limits;
@@ -10,6 +11,33 @@ export interface PassContext {
   readonly strict: boolean;
   /** What folding may still do in this compilation; all that the limits allow where absent. */
   readonly folding?: FoldingBudget;
+  /** Where the arena is limited. */
+  readonly arena?: ArenaGoal;
+}
+
+/** A limit on the arena, and what came of it. */
+export interface ArenaGoal {
+  readonly limit: number;
+  /** The graph that it is for: not the regions inside of it. */
+  readonly graph: Graph;
+  /** What the graph would take as it is; null where that is known at run time only. */
+  readonly measure: (graph: Graph) => ArenaUse | null;
+  outcome?: PatchOutcome;
+}
+
+export interface PatchOutcome {
+  readonly bytesBefore: number;
+  readonly segments: readonly PatchedSegment[];
+}
+
+/** Nodes of the model that are computed in patches. */
+export interface PatchedSegment {
+  readonly from: string;
+  readonly to: string;
+  readonly rows: number;
+  readonly columns: number;
+  /** What is computed more than once. */
+  readonly repeatedFlops: number;
 }
 
 export interface GraphPass {

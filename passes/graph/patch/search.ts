@@ -1,0 +1,178 @@
+/**
+ * Which stretches of a graph are patched, and how: those of least cost with which every step needs no more bytes than
+ * a target. A node that fits as it is costs nothing. One that does not must lie in a patched segment, whose need is
+ * that of what is live when it begins, its result, and what its patches take.
+ */
+
+import type { Graph, Value } from "../../../compiler/ir/graph.js";
+import type { ArenaUse } from "../../memory/measure.js";
+import { bytesOf, type Estimate, estimate } from "./estimate.js";
+import { LocalNode } from "./local-node.js";
+import { seenOf, wholeOf } from "./region.js";
+import { Segment } from "./segment.js";
+import { type Tiling, tilingOf } from "./tiling.js";
+
+/** Patches in the place of the nodes from one number up to another. */
+export interface Choice {
+  readonly from: number;
+  readonly to: number;
+  readonly tiling: Tiling;
+}
+
+/** Numbers of bands that are tried, where one is not enough. */
+const ACROSS = [2, 3, 4, 6, 8, 12, 16];
+
+export class Search {
+  private readonly candidates: readonly Candidate[];
+
+  constructor(
+    private readonly graph: Graph,
+    private readonly use: ArenaUse,
+  ) {
+    this.candidates = this.findCandidates();
+  }
+
+  /** The cheapest choices with which no step should need more than the target; null where there are none. */
+  choose(target: number): Choice[] | null {
+    const { length } = this.graph.nodes;
+    const best: (Path | null)[] = [{ cost: 0, choices: [] }];
+    const fits = this.use.during.map((bytes) => bytes <= target);
+    for (let to = 1; to <= length; to++) {
+      const before = best[to - 1] ?? null;
+      let path = fits[to - 1] ? before : null;
+      for (const candidate of this.candidates) {
+        const start = candidate.to === to ? best[candidate.from] : null;
+        if (start == null || fits.slice(candidate.from, to).every((fit) => fit)) continue;
+        const found = candidate.cheapest(target);
+        if (found === null || (path !== null && start.cost + found.cost >= path.cost)) continue;
+        const choice = { from: candidate.from, to, tiling: found.tiling };
+        path = { cost: start.cost + found.cost, choices: [...start.choices, choice] };
+      }
+      best[to] = path;
+    }
+    return best[length]?.choices ?? null;
+  }
+
+  /** Choices with which the least memory should be needed. */
+  smallest(): Choice[] {
+    let [low, high] = [0, Math.max(...this.use.during)];
+    let choices: Choice[] = [];
+    while (high - low > high / 256) {
+      const target = Math.floor((low + high) / 2);
+      const found = this.choose(target);
+      if (found === null) low = target;
+      else [high, choices] = [target, found];
+    }
+    return choices;
+  }
+
+  private findCandidates(): Candidate[] {
+    const { graph, use } = this;
+    const locals = graph.nodes.map((node) => LocalNode.of(node));
+    const lastUses = lastUsesIn(graph);
+    const ends = valleysOf(use.between);
+    const candidates: Candidate[] = [];
+    for (const from of ends) {
+      const stop = locals.indexOf(null, from);
+      for (const to of ends) {
+        if (to <= from || (stop >= 0 && to > stop)) continue;
+        const inside = locals.slice(from, to) as LocalNode[];
+        const results = inside.filter(({ result }) => (lastUses.get(result) ?? to) >= to);
+        if (results.length !== 1 || results[0] !== inside.at(-1)) continue;
+        const segment = Segment.of(inside);
+        if (segment === null) continue;
+        const exitBytes = exitBytesOf(segment.exit, locals);
+        candidates.push(new Candidate(from, to, segment, use.between[from]! + exitBytes));
+      }
+    }
+    return candidates;
+  }
+}
+
+interface Path {
+  readonly cost: number;
+  readonly choices: Choice[];
+}
+
+interface Found {
+  readonly tiling: Tiling;
+  readonly cost: number;
+}
+
+/** A segment that may be patched, and what is known of its tilings. */
+class Candidate {
+  private readonly known = new Map<string, Estimate & { tiling: Tiling }>();
+
+  constructor(
+    readonly from: number,
+    readonly to: number,
+    private readonly segment: Segment,
+    /** What is live all the while. */
+    private readonly around: number,
+  ) {}
+
+  /** Bands repeat work and strips do not, so that there are as few bands as fit, of strips as high as fit. */
+  cheapest(target: number): Found | null {
+    const room = target - this.around;
+    if (room <= 0) return null;
+    for (const across of [1, ...ACROSS]) {
+      if (across > this.segment.columns) break;
+      const width = Math.ceil(this.segment.columns / across);
+      if (this.at(1, width).bytes > room) continue;
+      const heights = heightsOf(this.segment.rows);
+      let [low, high] = [0, heights.length - 1];
+      while (low < high) {
+        const middle = Math.ceil((low + high) / 2);
+        if (this.at(heights[middle]!, width).bytes <= room) low = middle;
+        else high = middle - 1;
+      }
+      return this.at(heights[low]!, width);
+    }
+    return null;
+  }
+
+  private at(height: number, width: number): Estimate & { tiling: Tiling } {
+    const key = `${height} ${width}`;
+    let found = this.known.get(key);
+    if (found === undefined) {
+      const tiling = tilingOf(this.segment, height, width);
+      found = { ...estimate(tiling), tiling };
+      this.known.set(key, found);
+    }
+    return found;
+  }
+}
+
+/** Heights of which rows are made in different numbers of strips, the smallest first. */
+function heightsOf(rows: number): number[] {
+  const heights = new Set<number>();
+  for (let count = rows; count >= 1; count--) heights.add(Math.ceil(rows / count));
+  return [...heights];
+}
+
+/** Places between nodes where no more is live than at their neighbours: those at which little has to be kept. */
+function valleysOf(between: readonly number[]): number[] {
+  return between.flatMap((bytes, at) =>
+    bytes <= (between[at - 1] ?? bytes) && (at === 0 || bytes <= (between[at + 1] ?? bytes)) ? [at] : [],
+  );
+}
+
+/** Number of the last node that uses a value; results of the graph are used behind all nodes. */
+function lastUsesIn(graph: Graph): Map<Value, number> {
+  const last = new Map<Value, number>();
+  graph.nodes.forEach((node, i) => {
+    for (const input of node.inputs) if (input !== null) last.set(input, i);
+  });
+  for (const output of graph.outputs) last.set(output, graph.nodes.length);
+  return last;
+}
+
+/** With the border that a node behind the segment wants around it. */
+function exitBytesOf(exit: Value, locals: readonly (LocalNode | null)[]): number {
+  const uses = locals.flatMap((local) => local?.uses.filter(({ input }) => input === exit) ?? []);
+  const bordered = uses.filter((use) => use.bordered).at(-1);
+  const whole = wholeOf(exit);
+  if (bordered === undefined) return bytesOf(exit, whole);
+  const user = locals.find((local) => local?.uses.includes(bordered))!;
+  return bytesOf(exit, whole, seenOf(exit, bordered.reach, wholeOf(user.result)));
+}
