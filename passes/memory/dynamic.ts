@@ -29,7 +29,7 @@ import {
 } from "../../compiler/loop/program.js";
 import { alignment, type Block } from "./blocks.js";
 import { type BlockTable, placeKernel, tableParts } from "./place-kernel.js";
-import { lowerBound, place, type SymbolBounds } from "./plan.js";
+import { lowerBound, placeLargestFirst, type SymbolBounds } from "./plan.js";
 
 /** What happens when symbols get their values. */
 export interface Phase {
@@ -110,7 +110,7 @@ export class DynamicPlan {
       this.phases.set(define, this.phase(draft, `define_${this.phases.size + 1}`));
     }
     this.placeKernel = placeKernel(this.tableShape, this.arena, program.errors.length + 1);
-    this.reservedBytes = this.isBounded ? place(this.fixedBlocks()) : 0;
+    this.reservedBytes = this.isBounded ? placeLargestFirst(this.fixedBlocks()) : 0;
   }
 
   /** Address of the cell that holds the value of an expression. */

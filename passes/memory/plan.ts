@@ -1,8 +1,8 @@
 /**
  * Memory plan: where every buffer lies.
  *
- * Where all lengths are numbers, so are all addresses: blocks are packed by size, largest first, each at the lowest
- * address where it overlaps no block that lives at the same time (first fit decreasing). Else the module places the
+ * Where all lengths are numbers, so are all addresses: blocks are placed one by one, each at the lowest address where it
+ * overlaps no block that lives at the same time (first fit), in the best of a few orders. Else the module places the
  * blocks itself, when the dims of a run are known (`dynamic.ts`). The lower bound is the largest sum of live bytes at
  * any step: no plan can do with less for this order of steps.
  *
@@ -104,22 +104,45 @@ function fixedBlocks(blocks: readonly Block[]): FixedBlock[] | null {
     : null;
 }
 
-/** Gives every block an offset; returns the bytes needed. */
+type Order = (a: FixedBlock, b: FixedBlock) => number;
+
+const largestFirst: Order = (a, b) => b.bytes - a.bytes || a.first - b.first;
+
+/** Orders in which blocks are placed: which one wastes least depends on the lifetimes. */
+const orders: readonly Order[] = [
+  largestFirst,
+  (a, b) => b.bytes * lifetime(b) - a.bytes * lifetime(a) || a.first - b.first,
+  (a, b) => lifetime(b) - lifetime(a) || b.bytes - a.bytes || a.first - b.first,
+  (a, b) => a.first - b.first || b.bytes - a.bytes,
+];
+
+const lifetime = ({ first, last }: FixedBlock): number => last - first + 1;
+
+/** Gives every block an offset, in the order that needs least; returns the bytes needed. */
 export function place(blocks: readonly FixedBlock[]): number {
+  const ends = orders.map((order) => placeInOrder([...blocks].sort(order)));
+  const least = Math.min(...ends);
+  return placeInOrder([...blocks].sort(orders[ends.indexOf(least)]));
+}
+
+/** The same in the order in which a module places blocks itself. */
+export const placeLargestFirst = (blocks: readonly FixedBlock[]): number =>
+  placeInOrder([...blocks].sort(largestFirst));
+
+function placeInOrder(blocks: readonly FixedBlock[]): number {
+  /** By offset. */
   const placed: FixedBlock[] = [];
   let end = 0;
-  const order = [...blocks].sort((a, b) => b.bytes - a.bytes || a.first - b.first);
-  for (const block of order) {
-    const neighbours = placed
-      .filter((other) => other.first <= block.last && block.first <= other.last)
-      .sort((a, b) => a.offset - b.offset);
+  for (const block of blocks) {
     let offset = 0;
-    for (const other of neighbours) {
+    for (const other of placed) {
+      if (other.first > block.last || block.first > other.last) continue;
       if (offset + block.bytes <= other.offset) break;
       offset = Math.max(offset, other.offset + other.bytes);
     }
     block.offset = offset;
-    placed.push(block);
+    const at = placed.findIndex((other) => other.offset >= offset);
+    placed.splice(at < 0 ? placed.length : at, 0, block);
     end = Math.max(end, offset + block.bytes);
   }
   return end;

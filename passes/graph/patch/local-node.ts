@@ -68,7 +68,7 @@ export class LocalNode {
       const known = parameters.get(key);
       if (known !== undefined) return known;
       const taken = take(outer, part);
-      const parameter = isFusion ? new Value(input.name, taken.type) : taken;
+      const parameter = isFusion ? new Value(taken.name, taken.type) : taken;
       given.push(taken);
       parameters.set(key, parameter);
       return parameter;

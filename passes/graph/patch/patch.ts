@@ -36,7 +36,7 @@ function fitArena(graph: Graph, arena: ArenaGoal): void {
     if (choices === null) break;
     const use = tryChoices(graph, arena, choices, whole);
     if (use.bytes <= arena.limit) return;
-    target -= Math.max(use.bytes - arena.limit, Math.ceil(arena.limit / 100));
+    target -= Math.max(use.bytes - arena.limit, Math.ceil(arena.limit / 64));
   }
   const use = tryChoices(graph, arena, search.smallest(), whole);
   if (use.bytes > arena.limit) refuse(use.bytes < whole.bytes ? use : whole, arena.limit);

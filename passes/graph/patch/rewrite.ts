@@ -167,6 +167,6 @@ class BandWriter {
   }
 
   private nameOf({ name }: Value): string {
-    return `${name}.${this.number}.${this.count++}`;
+    return `${name}.part${this.number}.${this.count++}`;
   }
 }
