@@ -122,7 +122,7 @@ function lowerPacked(context: LoweringContext<ConvolutionAttributes>, p: Convolu
     lowerDepthwise(context, p, input, weights);
     return;
   }
-  const [shape, place] = joinPlaces(context, p, input);
+  const [shape, place, placeAxis] = joinPlaces(context, p, input);
   context.kernel({ name: nameOf("conv", p), flops: convolutionFlops(p) }, (s) => {
     const packed =
       weights === null
@@ -134,7 +134,9 @@ function lowerPacked(context: LoweringContext<ConvolutionAttributes>, p: Convolu
       packed: weights !== null,
       result: (value, n, channel, places) => {
         const spatial =
-          places.length < p.out.length ? [...p.out.slice(1).map(() => i32Constant(0)), ...places] : places;
+          placeAxis === null
+            ? places
+            : p.out.map((_, i) => (i + 2 === placeAxis ? places[0]! : i32Constant(0)));
         s.result(value, [n, channel, ...spatial], { axis: 1, count: value.type.lanes });
       },
     });
@@ -168,7 +170,7 @@ function joinPlaces(
   context: LoweringContext<ConvolutionAttributes>,
   p: ConvolutionParameters,
   input: Placement,
-): [ConvolutionParameters, Placement] {
+): [ConvolutionParameters, Placement, placeAxis: number | null] {
   const axes = p.out.map((_, i) => i + 2);
   const { shape, strides } = input.strided;
   const joined = axes.slice(0, -1).every((axis) => {
@@ -176,7 +178,8 @@ function joinPlaces(
     if (next === undefined || shape[axis] === 1) return true;
     return equalDims(strides[axis]!, multiplyDims(strides[next]!, shape[next]!));
   });
-  if (!isPointwiseShape(p) || p.out.length === 1 || !joined || !context.joinsDims(axes)) return [p, input];
+  if (!isPointwiseShape(p) || p.out.length === 1 || !joined || !context.joinsDims(axes))
+    return [p, input, null];
   const places = productOfDims(p.out);
   const innermost = axes.filter((axis) => shape[axis] !== 1).at(-1) ?? axes.at(-1)!;
   return [
@@ -189,6 +192,7 @@ function joinPlaces(
         strides: [strides[0]!, strides[1]!, strides[innermost]!],
       },
     },
+    innermost, // others hold one place, whose stride may be any
   ];
 }
 

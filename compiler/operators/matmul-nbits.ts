@@ -20,7 +20,7 @@ import type { LoweringContext, NodeScope } from "../lowering/context.js";
 import type { Placement } from "../lowering/scope.js";
 import type { GraphBuilder } from "./builder.js";
 import { evaluateByKernels } from "./evaluate-kernels.js";
-import { joinRows } from "./matmul.js";
+import { joinedRow, joinRows } from "./matmul.js";
 import { decodeElements, encodeElements } from "./numbers.js";
 import {
   attribute,
@@ -117,8 +117,11 @@ function lower(context: LoweringContext<typeof blockAttributes>): void {
         left: view.buffer,
         leftAt: (row, k) => view.index([...outer, row, k]),
         result: (value, row, column) => {
-          const indices = rank === 1 ? [column] : [...outer, row, column];
-          s.result(value, indices, { axis: rank - 1, count: value.type.lanes });
+          const place = joined === null ? [...outer, row] : joinedRow(batch, rows, row);
+          s.result(value, rank === 1 ? [column] : [...place, column], {
+            axis: rank - 1,
+            count: value.type.lanes,
+          });
         },
       });
     };

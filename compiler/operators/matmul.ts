@@ -112,12 +112,12 @@ function lowerMatmul(context: LoweringContext): void {
           rightView.strided.shape.length - (constantRight === null ? 2 : 1),
         ),
         result: (value, row, column) => {
-          const lead = left === null ? indices : batch.map(() => i32Constant(0));
-          const matrix = [
-            ...(context.input(0).rank === 1 ? [] : [row]),
-            ...(context.input(1).rank === 1 ? [] : [column]),
-          ];
-          s.result(value, [...lead, ...matrix], { axis: resultRank - 1, count: value.type.lanes });
+          const ownRow = context.input(0).rank === 1 ? [] : [row];
+          const rows = left === null ? [...indices, ...ownRow] : joinedRow(batch, p.rows, row);
+          s.result(value, [...rows, ...(context.input(1).rank === 1 ? [] : [column])], {
+            axis: resultRank - 1,
+            count: value.type.lanes,
+          });
         },
       });
     };
@@ -175,6 +175,13 @@ export function joinRows(
       strides: [...lead, strides.at(-2)!, strides.at(-1)!],
     },
   };
+}
+
+/** A row of joined ones, as indices of batch and row: dims that hold one place stay at it, whatever their stride. */
+export function joinedRow(batch: readonly Dim[], rows: Dim, row: Expr): Expr[] {
+  const dims = [...batch, rows];
+  const innermost = dims.reduce<number>((last, dim, axis) => (dim === 1 ? last : axis), 0);
+  return dims.map((_, axis) => (axis === innermost ? row : i32Constant(0)));
 }
 
 function evaluateMatmul(context: EvaluationContext): TensorData[] {
