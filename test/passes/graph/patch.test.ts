@@ -2,7 +2,7 @@
 
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { compile } from "../../../compiler/index.js";
+import { compile, KilnError } from "../../../compiler/index.js";
 import type { Graph } from "../../../compiler/ir/graph.js";
 import { elementCount, elementsOfBytes, tensor, tensorBytes } from "../../../compiler/ir/tensor.js";
 import { verifyGraph } from "../../../compiler/ir/verify.js";
@@ -165,7 +165,10 @@ test("any chain in patches of any size computes the same bits", async () => {
       const net = new Net([batch, 4, ...size]);
       const last = chain.reduce((x, layer) => add(net, x, layer), net.conv("x", 4, [1, 1]));
       const model = net.model(last);
-      const whole = await runTiled(model, net.feeds(), null);
+      // Chains may get smaller than their next window.
+      const whole = await runTiled(model, net.feeds(), null).catch((e: KilnError) => e);
+      fc.pre(!(whole instanceof KilnError && whole.code === "E_SHAPE"));
+      if (whole instanceof Error) throw whole;
       const patched = await runTiled(model, net.feeds(), (graph) => {
         const segment = Segment.of(graph.nodes.map((node) => LocalNode.of(node)!));
         graph.nodes = patchedNodes(tilingOf(segment!, height, width));
@@ -173,7 +176,7 @@ test("any chain in patches of any size computes the same bits", async () => {
       });
       expectTensors(patched, whole, {}, "the whole");
     }),
-    sweep(),
+    sweep(8),
   );
 });
 
