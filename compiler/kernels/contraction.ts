@@ -68,7 +68,10 @@ export function contract(s: NodeScope, shape: Contraction, operands: Contraction
   shape.panels.forEach((stretch, index) => {
     const largest = rowsFor(stretch.columns, s.target.fusedMultiplyAdd);
     const panelBytes = isStatic(depth) ? depth * stretch.packed * 4 : 0;
-    forPanelBlocks(s, stretch.count, Math.max(1, Math.floor(panelBlockBytes / panelBytes)), (start, end) => {
+    // Of a single place the weights are read once: threads share out all panels alike.
+    const isWhole = s.target.threads === true && shape.out.every((extent) => extent === 1);
+    const block = isWhole ? Number.POSITIVE_INFINITY : Math.floor(panelBlockBytes / panelBytes);
+    forPanelBlocks(s, stretch.count, Math.max(1, block), (start, end) => {
       forTiles(s, shape.out, largest, (rows, places) => {
         s.for("panel", start, end, (panel) => {
           multiplyTile(s, shape, operands, rows, places, {

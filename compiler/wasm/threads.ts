@@ -58,8 +58,8 @@ const PART_TIME = 10_000;
 
 const MOST_PARTS_EACH = 4;
 
-/** Nanoseconds of work in all jobs together that are worth waking threads for. */
-const LEAST_TIME = 100_000;
+/** Nanoseconds of work in all jobs together that are worth waking threads for, which takes some 50 microseconds. */
+const LEAST_TIME = 200_000;
 
 const names = { dispatch: "threads:dispatch", begin: "threads:begin", work: "threads:work" } as const;
 

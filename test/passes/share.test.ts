@@ -57,8 +57,8 @@ describe("loops that are shared out", () => {
   test("each part has scratch memory of its own", () => {
     const text = scratched(
       kernel(
-        "x: read f32[8000], t: scratch f32[4], y: write f32[8000]",
-        "for i in 0..2000 { for j in 0..4 { t[j] = x[i * 4 + j] } for k in 0..4 { y[i * 4 + k] = t[3 - k] } }",
+        "x: read f32[32000], t: scratch f32[4], y: write f32[32000]",
+        "for i in 0..8000 { for j in 0..4 { t[j] = x[i * 4 + j] } for k in 0..4 { y[i * 4 + k] = t[3 - k] } }",
       ),
     );
     expect(text).toContain("t: scratch f32[256]");

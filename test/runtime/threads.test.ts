@@ -144,7 +144,7 @@ test("a model that is too small for threads has no workers", async () => {
 });
 
 test("the module imports one shared memory", async () => {
-  const { wasm, metadata } = await threaded(softmaxOf([300, 300]));
+  const { wasm, metadata } = await threaded(softmaxOf([900, 300]));
   const module = new WebAssembly.Module(wasm as Uint8Array<ArrayBuffer>);
   expect(WebAssembly.Module.imports(module)).toEqual([{ module: "kiln", name: "memory", kind: "memory" }]);
   expect(WebAssembly.Module.exports(module).map(({ name }) => name)).toEqual(
@@ -154,18 +154,18 @@ test("the module imports one shared memory", async () => {
 });
 
 test("results are not views of shared memory", async () => {
-  const model = await open((await threaded(softmaxOf([300, 300]))).wasm, 2);
-  const { y } = model.runSync({ x: new Float32Array(90_000) });
+  const model = await open((await threaded(softmaxOf([900, 300]))).wasm, 2);
+  const { y } = model.runSync({ x: new Float32Array(270_000) });
   expect(y!.data.buffer).toBeInstanceOf(ArrayBuffer);
 });
 
 test("where no worker can be had it runs on one thread, and says so once", async () => {
-  const { wasm } = await threaded(softmaxOf([300, 300]));
+  const { wasm } = await threaded(softmaxOf([900, 300]));
   const warn = vi.spyOn(console, "warn").mockImplementation(() => {});
   vi.stubGlobal("process", { ...process, getBuiltinModule: undefined });
   vi.stubGlobal("Worker", undefined);
   for (let i = 0; i < 2; i++) {
-    const { y } = (await open(wasm, 2)).runSync({ x: new Float32Array(90_000) });
+    const { y } = (await open(wasm, 2)).runSync({ x: new Float32Array(270_000) });
     expect(y!.data[0]).toBeCloseTo(1 / 300);
   }
   expect(warn).toHaveBeenCalledTimes(1);
@@ -174,23 +174,23 @@ test("where no worker can be had it runs on one thread, and says so once", async
 });
 
 test("one thread needs no worker and no warning", async () => {
-  const { wasm } = await threaded(softmaxOf([300, 300]));
+  const { wasm } = await threaded(softmaxOf([900, 300]));
   vi.stubGlobal("process", { ...process, getBuiltinModule: undefined });
   const warn = vi.spyOn(console, "warn");
-  (await open(wasm, 1)).runSync({ x: new Float32Array(90_000) });
+  (await open(wasm, 1)).runSync({ x: new Float32Array(270_000) });
   expect(warn).not.toHaveBeenCalled();
   warn.mockRestore();
 });
 
 test("threads do not keep a process alive, and a model runs within a worker", async () => {
-  const { wasm } = await threaded(softmaxOf([300, 300]));
+  const { wasm } = await threaded(softmaxOf([900, 300]));
   const build = join(import.meta.dirname, "../../dist/runtime/index.js");
   if (!existsSync(build)) return;
   const program = `
     import { isMainThread, parentPort, Worker } from "node:worker_threads";
     import { load } from ${JSON.stringify(pathToFileURL(build).href)};
     const model = await load(Buffer.from(${JSON.stringify(Buffer.from(wasm).toString("base64"))}, "base64"), { threads: 3 });
-    const { y } = model.runSync({ x: new Float32Array(90000) });
+    const { y } = model.runSync({ x: new Float32Array(270000) });
     if (isMainThread) new Worker(new URL(import.meta.url)).on("message", (inner) => console.log(inner === y.data[0]));
     else parentPort.postMessage(y.data[0]);
   `;
