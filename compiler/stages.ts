@@ -3,9 +3,8 @@
  */
 
 import type { ArenaGoal, GraphPass, PassContext, PatchOutcome } from "../passes/graph/pass.js";
-import { mergeSimilar } from "../passes/loop/merge-similar.js";
-import type { LoopPass } from "../passes/loop/pass.js";
-import { loopPasses } from "../passes/loop/pipeline.js";
+import type { LoopPass, ProgramPass } from "../passes/loop/pass.js";
+import { loopPasses, programPasses } from "../passes/loop/pipeline.js";
 import { measureArena } from "../passes/memory/measure.js";
 import { graphPipeline } from "../passes/pipeline.js";
 import type { Graph } from "./ir/graph.js";
@@ -105,7 +104,8 @@ export class Pipeline {
     const threads = this.options.features?.threads === true;
     for (const pass of loopPasses(level, threads)) current = this.runLoopPass(pass, current);
     current = shareKernels(current);
-    return level === 0 ? current : this.mergeKernels(current);
+    for (const pass of programPasses(level)) current = this.runProgramPass(pass, current);
+    return current;
   }
 
   private runGraphPass(pass: GraphPass, graph: Graph, context: PassContext): void {
@@ -133,11 +133,11 @@ export class Pipeline {
     return after;
   }
 
-  private mergeKernels(program: Program): Program {
-    const started = this.begin("merge-similar");
+  private runProgramPass({ name, run }: ProgramPass, program: Program): Program {
+    const started = this.begin(name);
     const before = this.options.onPass === undefined ? "" : printProgram(program);
-    const after = shareKernels(mergeSimilar(program));
-    this.finish("merge-similar", started, callsOf(after).length, before, () => printProgram(after));
+    const after = run(program);
+    this.finish(name, started, callsOf(after).length, before, () => printProgram(after));
     if (this.options.verify) verifyProgram(after);
     return after;
   }

@@ -47,9 +47,10 @@ export function runtimeTensor({ dtype, dims, data }: TensorData): TensorLike {
   } as TensorLike;
 }
 
-/** The elements of a tensor of the runtime's. */
+/** The elements of a tensor of the runtime's. Those of a Float16Array, where the engine has one, as their bits. */
 export function runtimeElements({ type, dims, data }: TensorLike): TypedArray {
-  return isPacked(type)
-    ? elementsOfBytes(type, elementCount(dims), data as Uint8Array)
-    : (data as TypedArray);
+  const array = data as TypedArray;
+  if (isPacked(type)) return elementsOfBytes(type, elementCount(dims), data as Uint8Array);
+  if (type !== "float16" || array instanceof Uint16Array) return array;
+  return new Uint16Array(array.buffer, array.byteOffset, array.length);
 }

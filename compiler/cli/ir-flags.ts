@@ -96,12 +96,13 @@ export interface PassInfo {
 /** Every stage in order, as `--print-ir-after` and the numbers of `--dump-ir` name them. */
 export async function listPasses(level: OptimizationLevel): Promise<PassInfo[]> {
   const { graphPipeline } = await import("../../passes/pipeline.js");
-  const { loopPasses } = await import("../../passes/loop/pipeline.js");
+  const { loopPasses, programPasses } = await import("../../passes/loop/pipeline.js");
   return [
     { name: "import", ir: "graph", summary: "the model, decoded and brought to current operators" },
     ...graphPipeline(level).map(({ name, summary }) => ({ name, ir: "graph" as const, summary })),
     { name: "lower", ir: "loop", summary: "every node or group of nodes as a kernel" },
     ...loopPasses(level).map(({ name }) => ({ name, ir: "loop" as const, summary: "" })),
+    ...programPasses(level).map(({ name, summary }) => ({ name, ir: "loop" as const, summary })),
   ];
 }
 

@@ -10,7 +10,9 @@
 
 import type { Kernel } from "../../compiler/loop/ir.js";
 import { callsOf, kernelsOf, mapCalls, type Program } from "../../compiler/loop/program.js";
+import { shareKernels } from "../../compiler/loop/share.js";
 import { mergeKernels } from "./merge-kernels.js";
+import type { ProgramPass } from "./pass.js";
 import { type Skeleton, type Slot, skeletonOf } from "./skeleton.js";
 
 /** Additions that merging may cause, as a share of all operations of the program. */
@@ -22,7 +24,13 @@ interface Candidate {
   readonly calls: number;
 }
 
-export function mergeSimilar(program: Program): Program {
+export const mergeSimilar: ProgramPass = {
+  name: "merge-similar",
+  summary: "kernels that differ in integer constants only become one",
+  run: (program) => shareKernels(mergeAll(program)),
+};
+
+function mergeAll(program: Program): Program {
   const merged = new Map<Kernel, { readonly kernel: Kernel; readonly sizes: readonly number[] }>();
   for (const group of groupsOf(candidatesOf(program))) {
     if (group.length < 2) continue;

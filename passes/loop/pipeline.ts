@@ -4,7 +4,8 @@ import { share } from "../threads/share.js";
 import { addressing } from "./addressing.js";
 import { collapse } from "./collapse.js";
 import { hoist } from "./hoist.js";
-import type { LoopPass } from "./pass.js";
+import { mergeSimilar } from "./merge-similar.js";
+import type { LoopPass, ProgramPass } from "./pass.js";
 import { simplify } from "./simplify.js";
 import { split } from "./split.js";
 import { transpose } from "./transpose.js";
@@ -32,3 +33,7 @@ export function loopPasses(level: 0 | 1 | 2 | 3 | "s", threads = false): readonl
   const at = optimizing.indexOf(hoist);
   return [...optimizing.slice(0, at), share, ...optimizing.slice(at)];
 }
+
+/** What runs behind the passes on single kernels. */
+export const programPasses = (level: 0 | 1 | 2 | 3 | "s"): readonly ProgramPass[] =>
+  level === 0 ? [] : [mergeSimilar];
