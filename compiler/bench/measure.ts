@@ -1,5 +1,6 @@
 /** Comparing results and taking times. */
 
+import { setTimeout } from "node:timers/promises";
 import type { Engine, Results } from "./engines.js";
 
 export interface Difference {
@@ -56,16 +57,35 @@ export interface Duration {
 /** At least as many runs of each are counted, whatever they take. */
 const fewestRuns = 5;
 
+/**
+ * An engine's threads look for more work for a while when a run is over, and onnxruntime-web's do for tens of
+ * milliseconds: what runs next has to wait for them, or shares its cores with them.
+ */
+const restMs = 100;
+
+/** With rests, measuring takes at most so many times as long as asked. */
+const longest = 3;
+
 /** One run of each engine after the other, so that a change of the machine's speed meets them all. */
 export async function measureInTurn(engines: readonly Engine[], duration: Duration): Promise<Statistics[]> {
   const times = engines.map((): number[] => []);
-  for (let i = 0; i < duration.warmup; i++) for (const engine of engines) await engine.run();
-  const end = performance.now() + duration.seconds * 1000;
-  while (performance.now() < end || times[0]!.length < fewestRuns) {
+  const rest = async ({ threads }: Engine): Promise<void> => {
+    if (threads > 1) await setTimeout(restMs);
+  };
+  for (const engine of engines) {
+    for (let i = 0; i < duration.warmup; i++) await engine.run();
+    await rest(engine);
+  }
+  const end = performance.now() + longest * duration.seconds * 1000;
+  let spent = 0;
+  while ((spent < duration.seconds * 1000 && performance.now() < end) || times[0]!.length < fewestRuns) {
     for (const [i, engine] of engines.entries()) {
       const started = performance.now();
       await engine.run();
-      times[i]!.push(performance.now() - started);
+      const time = performance.now() - started;
+      times[i]!.push(time);
+      spent += time;
+      await rest(engine);
     }
   }
   return times.map(statisticsOf);

@@ -177,7 +177,9 @@ class Sharing {
   private areSound(one: Unit, other: Unit, aliases: readonly Alias[]): boolean {
     return one.touches.every((a) =>
       other.touches.every((b) => {
-        if ((!a.stores && !b.stores) || a.buffer.access === "scratch") return true;
+        if (!a.stores && !b.stores) return true;
+        // Each part has its own: what one of them leaves there for another unit, the other parts do not find.
+        if (a.buffer.access === "scratch") return one === other || a.buffer !== b.buffer;
         const apart = (shift: number): boolean =>
           this.independence.areApart(a, b, one.loop, other.loop, shift);
         if (a.buffer === b.buffer && !apart(0)) return false;

@@ -35,6 +35,7 @@ export function lineChart(xLabel: string, yLabel: string, lines: readonly Line[]
     );
   });
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}">
+<title>${yLabel} against ${xLabel}</title>
 <style>
 text { font: 13px system-ui, sans-serif; fill: #334155; }
 .grid { stroke: #94a3b8; stroke-opacity: .4; }

@@ -2,12 +2,14 @@
  * `npm run bench`: the whole model set under Node 24, each model in a process of its own (`kiln bench --json`), into
  * RESULTS.md, results.html and series.svg beside this file.
  *
- *     npm run bench -- [--quick] [--only REGEXP] [--out FOLDER]
+ *     npm run bench -- [--quick] [--only REGEXP] [--out FOLDER] [--json FILE]
+ *
+ * `--json` keeps all that was measured, and `--from FILE` writes the report again from that.
  */
 
 import { execFile } from "node:child_process";
 import { existsSync } from "node:fs";
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs, promisify } from "node:util";
@@ -19,7 +21,13 @@ import { type BenchModel, benchModels, sizeSeries } from "./models.js";
 import { bestOf, resultsText, type Suite } from "./results.js";
 
 const { values: flags } = parseArgs({
-  options: { quick: { type: "boolean" }, only: { type: "string" }, out: { type: "string" } },
+  options: {
+    quick: { type: "boolean" },
+    only: { type: "string" },
+    out: { type: "string" },
+    json: { type: "string" },
+    from: { type: "string" },
+  },
 });
 const root = process.cwd();
 const cli = join(root, "dist/compiler/cli/main.js");
@@ -118,7 +126,8 @@ function sizeChart({ sizes }: Suite): string {
 
 const folder = await mkdtemp(join(tmpdir(), "kiln-suite-"));
 try {
-  const suite = await runSuite(folder);
+  const suite: Suite = flags.from ? JSON.parse(await readFile(flags.from, "utf8")) : await runSuite(folder);
+  if (flags.json) await writeFile(flags.json, JSON.stringify(suite, null, 1));
   await mkdir(output, { recursive: true });
   await writeFile(join(output, "RESULTS.md"), resultsText(suite));
   const all = [...suite.reports, ...suite.sizes].map(({ report }) => report);

@@ -28,6 +28,7 @@ export function resultsText({ date, reports, sizes, skipped }: Suite): string {
     "",
     ...(first === undefined ? [] : machineLines(first.report, date)),
     ...labels.flatMap((label) => timeTable(label, reports)),
+    ...threadLines(reports.map(({ report }) => report)),
     "## Starting, sizes and memory",
     "",
     ...sizeTable(reports.map(({ report }) => report)),
@@ -122,6 +123,44 @@ function sizeTable(reports: readonly BenchReport[]): string[] {
   ];
 }
 
+/** What more threads gain, ours and the rival's, each against its own one thread. */
+function threadLines(reports: readonly BenchReport[]): string[] {
+  const rows = reports.flatMap((report) => {
+    const kiln = pairOf(report.engines.filter((one) => one.isKiln && !/plain/.test(one.label)));
+    const rival = pairOf(report.engines.filter(({ label }) => label.startsWith("onnxruntime-web")));
+    if (kiln === null) return [];
+    return [row([report.name, ...columns(kiln), ...(rival === null ? ["", "", ""] : columns(rival))])];
+  });
+  if (rows.length === 0) return [];
+  return [
+    "## Time against threads",
+    "",
+    "| model | Kiln, 1 thread | 2 threads | gain | onnxruntime-web, 1 thread | 2 threads | gain |",
+    "|---|--:|--:|--:|--:|--:|--:|",
+    ...rows,
+    "",
+    "A kernel is shared out where it takes some microseconds, so large convolutions and products gain most. What gains",
+    "least has many small layers, which one thread does while the others wait, or layers whose results the other core has",
+    "in its cache. A model that takes less than 200 us has no threads at all.",
+    "",
+  ];
+}
+
+type Pair = readonly [EngineReport, EngineReport];
+
+/** The engine on one thread and on several. */
+function pairOf(engines: readonly EngineReport[]): Pair | null {
+  const one = engines.find(({ threads }) => threads === 1);
+  const more = engines.find(({ threads }) => threads > 1);
+  return one === undefined || more === undefined ? null : [one, more];
+}
+
+const columns = ([one, more]: Pair): string[] => [
+  formatTime(one.medianMs),
+  formatTime(more.medianMs),
+  (one.medianMs / more.medianMs).toFixed(2),
+];
+
 function seriesLines(sizes: Suite["sizes"]): string[] {
   return [
     "| pixels a side | best of Kiln | onnxruntime-web | ratio | ns a pixel |",
@@ -139,6 +178,10 @@ function seriesLines(sizes: Suite["sizes"]): string[] {
     }),
     "",
     "![time against input size](series.svg)",
+    "",
+    "Time grows with the number of pixels: every layer is a sum over places. A pixel costs more in small pictures, where",
+    "tiles at the edges are partly filled and calls are short, and more again where a layer's tensors no longer fit in",
+    "the caches.",
     "",
   ];
 }

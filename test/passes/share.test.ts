@@ -67,6 +67,18 @@ describe("loops that are shared out", () => {
 });
 
 describe("loops that are not", () => {
+  test("those that read what another loop has left in scratch memory: that around them is", () => {
+    const text = scratched(
+      kernel(
+        "x: read f32[40000], t: scratch f32[20000], y: write f32[40000]",
+        "for i in 0..2 { for j in 0..20000 { t[j] = x[i * 20000 + j] } for k in 0..20000 { y[i * 20000 + k] = t[19999 - k] } }",
+      ),
+    );
+    expect(text).toContain("for i in i_first..i_last {");
+    expect(text).toContain("for j in 0..20000 {");
+    expect(text).toContain("for k in 0..20000 {");
+  });
+
   test.each([
     ["sums into one element", "for i in 0..40000 { y[0] = y[0] + x[i] }"],
     ["neighbours that overlap", "for i in 0..39999 { y[i] = x[i] y[i + 1] = x[i] }"],
