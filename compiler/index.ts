@@ -4,7 +4,6 @@ import type { PatchOutcome } from "../passes/graph/pass.js";
 import { type MemoryPlan, planMemory } from "../passes/memory/plan.js";
 import {
   ABI_VERSION,
-  encodeMetadata,
   type FixedBinding,
   type ModelMetadata,
   type RunErrorInfo,
@@ -31,6 +30,7 @@ import {
   withDefaultLimits,
 } from "./options.js";
 import { Pipeline } from "./stages.js";
+import { encodeMetadata } from "./wasm/metadata.js";
 import { type EmittedModule, emitModule, memoryPages } from "./wasm/module.js";
 
 export { type ErrorCode, KilnError, UnsupportedModelError, type UnsupportedNode } from "./diagnostics.js";

@@ -1,7 +1,6 @@
 /** Compiles a source to a WebAssembly.Module, and explains it when that fails. */
 
 import { KilnRuntimeError } from "./errors.js";
-import { decodeMetadata, METADATA_SECTION } from "./metadata.js";
 import { diagnose, isLocation, open, type Source, type SourceOptions } from "./source.js";
 
 /** A compiled module, or where to get the bytes of one. */
@@ -54,42 +53,18 @@ function refused(label: string, cause: unknown, needed: string): KilnRuntimeErro
   );
 }
 
+/** Where the section with the metadata begins: it is the module's last. */
+const LAST_BYTES = 2 ** 20;
+
 /** The features that the module says it needs, and what to do where the engine lacks one. */
 function needs(bytes: Uint8Array): string {
-  try {
-    const section = customSection(bytes, METADATA_SECTION);
-    const features = section && decodeMetadata(section).features;
-    if (!features?.length) return "";
-    const without = features.includes("relaxed-simd") ? "relaxedSimd" : "simd";
-    return (
-      `. It needs the features ${features.join(", ")}: where the engine lacks one, ` +
-      `compile the model without it (features: { ${without}: false })`
-    );
-  } catch {
-    return ""; // Damaged metadata explain nothing; the engine's message stands.
-  }
-}
-
-/** Payload of the first custom section of that name, found without an engine's help. */
-function customSection(bytes: Uint8Array, name: string): Uint8Array<ArrayBuffer> | undefined {
-  let at = 8; // after magic number and version
-  const leb128 = () => {
-    for (let value = 0, shift = 1; ; shift *= 128) {
-      const byte = bytes[at++] ?? 0;
-      value += (byte & 127) * shift;
-      if (byte < 128) return value;
-    }
-  };
-  while (at < bytes.length) {
-    const id = bytes[at++];
-    const size = leb128();
-    const end = at + size;
-    if (id === 0) {
-      const length = leb128();
-      const start = at + length;
-      if (new TextDecoder().decode(bytes.slice(at, start)) === name) return bytes.slice(start, end);
-    }
-    at = end;
-  }
-  return undefined;
+  // An engine reads sections of modules only that it compiles.
+  const text = new TextDecoder().decode(bytes.slice(-LAST_BYTES));
+  const features = /"features":\["([^\]]+)"\]/.exec(text)?.[1];
+  if (!features) return "";
+  const without = /threads/.test(features) ? "threads" : /relaxed/.test(features) ? "relaxedSimd" : "simd";
+  return (
+    `. It needs the features ${features.replaceAll('","', ", ")}: where the engine lacks one, ` +
+    `compile the model without it (features: { ${without}: false })`
+  );
 }

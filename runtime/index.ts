@@ -5,7 +5,7 @@ import { KilnRuntimeError } from "./errors.js";
 import { decodeMetadata, METADATA_SECTION, type ModelMetadata } from "./metadata.js";
 import { createModel, type Model } from "./model.js";
 import { abortable, type Source, type SourceOptions } from "./source.js";
-import { prepareThreads } from "./threads.js";
+import { startThreads, type Workers } from "./threads.js";
 import { placeWeights, verifyWeights, weightsBeside } from "./weights.js";
 
 export type { ModuleSource } from "./compile.js";
@@ -50,10 +50,10 @@ async function loadModel(source: ModuleSource, options: LoadOptions): Promise<Mo
   const metadata = decodeMetadata(section);
   const { name, weights } = metadata;
   options.signal?.throwIfAborted();
-  const threads = prepareThreads(module, metadata, options.threads);
-  const instance = await instantiate(module, metadata, threads.memory, options.onKernel);
-  const model = createModel(instance, metadata, threads.end);
-  threads.start(instance);
+  const workers: Workers = [];
+  const instance = await instantiate(module, metadata, options.onKernel);
+  const model = createModel(instance, metadata, workers);
+  if (metadata.sharedMemory) startThreads(module, instance, workers, options.threads);
   const memory = instance.exports.memory as WebAssembly.Memory;
   try {
     if (!weights.embedded) {
@@ -69,12 +69,12 @@ async function loadModel(source: ModuleSource, options: LoadOptions): Promise<Mo
 
 async function instantiate(
   module: WebAssembly.Module,
-  { name }: ModelMetadata,
-  memory: WebAssembly.Memory | null,
+  { name, sharedMemory }: ModelMetadata,
   mark: (call: number) => void = () => {},
 ): Promise<WebAssembly.Instance> {
   try {
     if (WebAssembly.Module.imports(module).length === 0) return await WebAssembly.instantiate(module);
+    const memory = sharedMemory && new WebAssembly.Memory({ ...sharedMemory, shared: true });
     return await WebAssembly.instantiate(module, { kiln: { mark, memory: memory! } });
   } catch (cause) {
     const { message } = cause as Error;

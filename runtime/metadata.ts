@@ -86,12 +86,7 @@ export interface ModelMetadata {
   sharedMemory?: { initial: number; maximum: number };
 }
 
-/** Payload of the custom section `kiln`: UTF-8 JSON, its keys in the order given. */
-export function encodeMetadata(metadata: ModelMetadata): Uint8Array<ArrayBuffer> {
-  return new TextEncoder().encode(JSON.stringify(metadata));
-}
-
-/** Reads the payload of the section `kiln`. Throws E_ABI where it is damaged, or of an ABI this runtime cannot run. */
+/** Reads the payload of the custom section `kiln`: UTF-8 JSON. Throws E_ABI where it is damaged, or of an ABI this runtime cannot run. */
 export function decodeMetadata(payload: BufferSource): ModelMetadata {
   const metadata = parse(payload);
   if (metadata?.abi !== ABI_VERSION) {

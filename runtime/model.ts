@@ -12,6 +12,7 @@ import {
   type TensorInfo,
   type TensorLike,
 } from "./tensor.js";
+import type { Workers } from "./threads.js";
 
 /** A model in an instance of its own. The type parameters are for generated loaders, which know the tensors' names. */
 export interface Model<I = Record<string, Feed>, O = Record<string, Tensor>> {
@@ -39,11 +40,11 @@ export interface Model<I = Record<string, Feed>, O = Record<string, Tensor>> {
 export function createModel(
   instance: WebAssembly.Instance,
   metadata: ModelMetadata,
-  onDispose: () => void,
+  workers: Workers,
 ): Model {
   checkExports(instance, metadata);
   const { name, inputs, outputs, states } = metadata;
-  let session: Session | undefined = new Session(instance, metadata);
+  let session: Session | undefined = new Session(instance.exports as unknown as Exports, metadata);
 
   function live(): Session {
     if (!session) throw new KilnRuntimeError("E_DISPOSED", `model "${name}" was disposed`);
@@ -52,7 +53,7 @@ export function createModel(
   const runSync = (feeds: Record<string, Feed>) => live().run(checkFeeds(metadata, feeds));
   const dispose = () => {
     session = undefined;
-    onDispose();
+    for (const worker of workers.splice(0)) worker.terminate();
   };
   return {
     inputs: inputs.map(info),
@@ -69,33 +70,27 @@ export function createModel(
 
 type Entry = () => number;
 
+interface Exports {
+  memory: WebAssembly.Memory;
+  run: Entry;
+  prepare?: Entry;
+}
+
 /** An instance and what its memory holds. */
 class Session {
-  private readonly memory: WebAssembly.Memory;
-  private readonly entry: Entry;
-  private readonly prepare: Entry;
   /** Values of the symbols that the module is prepared for. */
   private prepared: string | undefined;
 
   constructor(
-    instance: WebAssembly.Instance,
+    private readonly exports: Exports,
     private readonly metadata: ModelMetadata,
-  ) {
-    const { memory, run, prepare } = instance.exports as {
-      memory: WebAssembly.Memory;
-      run: Entry;
-      prepare: Entry;
-    };
-    this.memory = memory;
-    this.entry = run;
-    this.prepare = prepare;
-  }
+  ) {}
 
   run({ values, symbols }: CheckedFeeds): Record<string, Tensor> {
     const { inputs, outputs } = this.metadata;
     this.bind(symbols);
     for (const [i, value] of values.entries()) this.write(inputs[i]!, value);
-    this.call(this.entry);
+    this.call(this.exports.run);
     return this.readAll(outputs);
   }
 
@@ -105,7 +100,7 @@ class Session {
 
   reset(): void {
     for (const { address, byteLength } of this.metadata.states) {
-      new Uint8Array(this.memory.buffer, address, byteLength).fill(0);
+      new Uint8Array(this.exports.memory.buffer, address, byteLength).fill(0);
     }
   }
 
@@ -115,11 +110,12 @@ class Session {
 
   private bind(values: ReadonlyMap<string, number>): void {
     const { symbols } = this.metadata;
+    const { prepare } = this.exports;
     const wanted = symbols.map(({ name }) => values.get(name)).join();
-    if (!this.prepare || wanted === this.prepared) return;
+    if (!prepare || wanted === this.prepared) return;
     this.prepared = undefined;
     for (const { name, cell } of symbols) this.view().setInt32(cell, values.get(name)!, true);
-    this.call(this.prepare);
+    this.call(prepare);
     this.prepared = wanted;
   }
 
@@ -138,11 +134,11 @@ class Session {
 
   /** Memory may have grown since the last look. */
   private view(): DataView {
-    return new DataView(this.memory.buffer);
+    return new DataView(this.exports.memory.buffer);
   }
 
   private write(binding: TensorBinding, data: TypedArray): void {
-    const memory = new Uint8Array(this.memory.buffer);
+    const memory = new Uint8Array(this.exports.memory.buffer);
     const address = this.addressOf(binding);
     memory.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength), address);
     if (binding.type === "bool") {
@@ -160,7 +156,7 @@ class Session {
     const address = this.addressOf(binding);
     const size = sizeOf(dims);
     // A slice of the array, not of the buffer: that of a shared buffer would be shared too.
-    const bytes = new Uint8Array(this.memory.buffer, address, bytesOf(binding.type, size)).slice();
+    const bytes = new Uint8Array(this.exports.memory.buffer, address, bytesOf(binding.type, size)).slice();
     const perEntry = elementsPerEntry(binding.type);
     const inLast = size % perEntry;
     // Bits behind the last element are left over from what lay there before.

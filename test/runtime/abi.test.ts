@@ -2,8 +2,9 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { runInNewContext } from "node:vm";
 import { describe, expect, test, vi } from "vitest";
+import { encodeMetadata } from "../../compiler/wasm/metadata.js";
 import { load } from "../../runtime/index.js";
-import { decodeMetadata, encodeMetadata, type ModelMetadata } from "../../runtime/metadata.js";
+import { decodeMetadata, type ModelMetadata } from "../../runtime/metadata.js";
 import { failure } from "./errors.js";
 import {
   assemble,

@@ -22,7 +22,7 @@ const javascript = (file: string): string =>
 
 test("the runtime is below 8 kB gzipped", () => {
   expect(files).toContain("index.ts");
-  const code = files.map(javascript).join("").replace(/^ +/gm, "");
+  const code = files.map(javascript).join("");
   expect(gzipSync(code, { level: 9 }).length).toBeLessThan(8000);
 });
 

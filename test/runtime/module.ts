@@ -1,9 +1,9 @@
 /** Hand-written modules for the runtime's tests: WAT text, assembled, with a section `kiln` appended. */
 
 import wabt from "wabt";
+import { encodeMetadata } from "../../compiler/wasm/metadata.js";
 import {
   ABI_VERSION,
-  encodeMetadata,
   type ModelMetadata,
   type TensorBinding,
   type TensorType,

@@ -1,10 +1,8 @@
 /** Compiled models on several threads. */
 
 import { execFileSync } from "node:child_process";
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { pathToFileURL } from "node:url";
 import { afterEach, expect, test, vi } from "vitest";
 import { compile } from "../../compiler/index.js";
 import { tensorOf } from "../../compiler/ir/tensor.js";
@@ -13,6 +11,7 @@ import { load, type Model, Tensor } from "../../runtime/index.js";
 import { randomTensor } from "../harness-random.js";
 import { hasLightModels, lightNetworks, noise, ocrNetworks, readNetwork } from "../models/models.js";
 import { buildModel } from "../onnx/build-model.js";
+import { installRuntime } from "./installed.js";
 
 const models: Model[] = [];
 const open = async (wasm: Uint8Array, threads?: number): Promise<Model> => {
@@ -184,17 +183,15 @@ test("one thread needs no worker and no warning", async () => {
 
 test("threads do not keep a process alive, and a model runs within a worker", async () => {
   const { wasm } = await threaded(softmaxOf([900, 300]));
-  const build = join(import.meta.dirname, "../../dist/runtime/index.js");
-  if (!existsSync(build)) return;
   const program = `
     import { isMainThread, parentPort, Worker } from "node:worker_threads";
-    import { load } from ${JSON.stringify(pathToFileURL(build).href)};
+    import { load } from "onnx-kiln/runtime";
     const model = await load(Buffer.from(${JSON.stringify(Buffer.from(wasm).toString("base64"))}, "base64"), { threads: 3 });
     const { y } = model.runSync({ x: new Float32Array(270000) });
     if (isMainThread) new Worker(new URL(import.meta.url)).on("message", (inner) => console.log(inner === y.data[0]));
     else parentPort.postMessage(y.data[0]);
   `;
-  const folder = mkdtempSync(join(tmpdir(), "kiln-threads-"));
+  const folder = installRuntime();
   const file = join(folder, "main.mjs");
   writeFileSync(file, program);
   const output = execFileSync(process.execPath, [file], { timeout: 20_000, encoding: "utf8" });

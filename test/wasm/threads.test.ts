@@ -5,8 +5,7 @@ import { Worker as NodeWorker } from "node:worker_threads";
 import { afterEach, expect, test, vi } from "vitest";
 import { ModuleBuilder } from "../../compiler/wasm/builder.js";
 import { begin, dispatch, emitInit, emitThreads } from "../../compiler/wasm/threads.js";
-import type { ModelMetadata } from "../../runtime/metadata.js";
-import { prepareThreads, type Threads } from "../../runtime/threads.js";
+import { startThreads, type Workers } from "../../runtime/threads.js";
 
 /** Where the job counts how often each part was done, and where it reads the number + 1 of a part to fail in. */
 const counts = 2048;
@@ -37,7 +36,8 @@ function counting(time: number): WebAssembly.Module {
   return new WebAssembly.Module(builder.binary() as Uint8Array<ArrayBuffer>);
 }
 
-interface Running extends Threads {
+interface Running {
+  end(): void;
   run(): void;
   /** The words of memory, by address. */
   word(address: number): number;
@@ -52,15 +52,15 @@ afterEach(() => {
 
 function start(threads: number, time = manyParts): Running {
   const module = counting(time);
-  const metadata = { sharedMemory: { initial: 1, maximum: 1 } } as ModelMetadata;
-  const prepared = prepareThreads(module, metadata, threads);
-  const memory = prepared.memory!;
+  const memory = new WebAssembly.Memory({ initial: 1, maximum: 1, shared: true });
+  const workers: Workers = [];
   const instance = new WebAssembly.Instance(module, { kiln: { memory } });
-  prepared.start(instance);
+  startThreads(module, instance, workers, threads);
   const words = new Int32Array(memory.buffer);
   const word = (address: number) => Atomics.load(words, address / 4);
   const set = (address: number, value: number) => Atomics.store(words, address / 4, value);
-  running = { ...prepared, run: instance.exports.run as () => void, word, set };
+  const end = () => workers.splice(0).forEach((worker) => void worker.terminate());
+  running = { end, run: instance.exports.run as () => void, word, set };
   return running;
 }
 
@@ -156,5 +156,5 @@ test("a page that is not isolated runs on one thread and says so", () => {
   threaded.run();
   expect(countsOf(threaded, 1)).toEqual(all(1, 1));
   expect(warn).toHaveBeenCalledTimes(1);
-  expect(warn.mock.calls[0]![0]).toMatch(/one thread: no shared memory/);
+  expect(warn.mock.calls[0]![0]).toMatch(/one thread: the page is not crossOriginIsolated/);
 });
