@@ -121,8 +121,8 @@ async function printProfile(
   flags: Flags & CommonFlags,
   terminal: Terminal,
 ): Promise<number> {
-  const all = variantsOf(flags).filter(isMeasurable);
-  const variant = all.findLast(({ threaded }) => flags.variants !== undefined || !threaded) ?? all.at(-1);
+  const isWanted = ({ threaded }: Variant): boolean => flags.variants !== undefined || !threaded;
+  const variant = variantsOf(flags).findLast((one) => isMeasurable(one) && isWanted(one));
   if (variant === undefined) throw new CommandError("no variant can be measured on this engine");
   const features = { ...flags.features, ...variant.features };
   const { artifact } = await compileModel(file, { ...flags, features, profile: true }, terminal, file.name);

@@ -69,7 +69,7 @@ export function contract(s: NodeScope, shape: Contraction, operands: Contraction
     const largest = rowsFor(stretch.columns, s.target.fusedMultiplyAdd);
     const panelBytes = isStatic(depth) ? depth * stretch.packed * 4 : 0;
     // Of a single place the weights are read once: threads share out all panels alike.
-    const isWhole = s.target.threads === true && shape.out.every((extent) => extent === 1);
+    const isWhole = s.target.threads && shape.out.every((extent) => extent === 1);
     const block = isWhole ? Number.POSITIVE_INFINITY : Math.floor(panelBlockBytes / panelBytes);
     forPanelBlocks(s, stretch.count, Math.max(1, block), (start, end) => {
       forTiles(s, shape.out, largest, (rows, places) => {

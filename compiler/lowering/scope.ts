@@ -41,7 +41,7 @@ export interface Target {
   /** Multiply-add on vectors is one instruction (relaxed SIMD). */
   readonly fusedMultiplyAdd: boolean;
   /** Kernels may be shared out over threads. */
-  readonly threads?: boolean;
+  readonly threads: boolean;
   /** No algorithm that changes rounding noticeably. */
   readonly strict: boolean;
 }

@@ -1,11 +1,13 @@
 /** Softmax(Q K + mask) V as one kernel. */
 
 import { isStatic, productOfDims, staticDim } from "../ir/dim.js";
+import { elementCount } from "../ir/tensor.js";
 import { matmul } from "../kernels/matmul.js";
 import { softmaxRow } from "../kernels/softmax.js";
 import { add, mul, op } from "../loop/builder.js";
 import type { Expr } from "../loop/ir.js";
 import type { LoweringContext, NodeScope } from "../lowering/context.js";
+import { loopsInOrder } from "../lowering/loops.js";
 import type { Lanes, Placement } from "../lowering/scope.js";
 import { defineOperator, type NodeView } from "./operator.js";
 
@@ -49,7 +51,7 @@ function lowerAttention(context: LoweringContext): void {
   const own = extents.findIndex((extent) => extent > 1) + 1;
   const shape = [...extents.slice(0, own), block, columns];
   const memory = context.scratch("scores", { type: { dtype: "float32", shape } });
-  const flops = 2 * productOf(batch) * rows * columns * (depth + width);
+  const flops = 2 * elementCount(batch) * rows * columns * (depth + width);
   context.kernel({ name: `attention_${rows}x${depth}x${columns}x${width}`, flops }, (s) => {
     const queries = s.view("q", inBlocks(context.placement(0), block), "read");
     const [keys, values] = [
@@ -57,7 +59,7 @@ function lowerAttention(context: LoweringContext): void {
       s.view("v", context.placement(2), "read"),
     ];
     const scores = s.view("scores", memory, "readwrite");
-    forEachIndex(s, extents, (leftBatch) => {
+    loopsInOrder(s, extents, (leftBatch) => {
       const place = leftBatch.slice(0, own);
       const rightBatch = leftBatch.slice(0, -1);
       const first = mul(leftBatch.at(-1)!, block);
@@ -99,21 +101,6 @@ function lowerAttention(context: LoweringContext): void {
       );
     });
   });
-}
-
-const productOf = (sizes: readonly number[]): number => sizes.reduce((a, b) => a * b, 1);
-
-/** Calls the body in loops over all indices. */
-function forEachIndex(s: NodeScope, extents: readonly number[], body: (indices: Expr[]) => void): void {
-  const nest = (indices: Expr[]): void => {
-    const extent = extents[indices.length];
-    if (extent === undefined) body(indices);
-    else
-      s.for("i", 0, extent, (i) => nest([...indices, i]), {
-        mode: indices.length === 0 ? "parallel" : "serial",
-      });
-  };
-  nest([]);
 }
 
 /** The scores with the mask's elements added, which broadcasts to them. */

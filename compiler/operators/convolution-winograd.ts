@@ -10,7 +10,6 @@ import {
   winogradFlops,
   winogradScratch,
 } from "../kernels/winograd.js";
-import type { WinogradSize } from "../kernels/winograd-transforms.js";
 import type { LoweringContext } from "../lowering/context.js";
 import { extentsName } from "../lowering/names.js";
 import type { Border, Placement, Target } from "../lowering/scope.js";
@@ -67,7 +66,7 @@ export function winogradPlan(
 export function winogradBorder(p: WinogradParameters, shape: readonly number[], border: Border): Border {
   const after = border.after.map((size, axis) => {
     if (axis < 2) return size;
-    const wanted = winogradExtent(p.size as WinogradSize, p.out[axis - 2]!);
+    const wanted = winogradExtent(p.size, p.out[axis - 2]!);
     return wanted - border.before[axis]! - shape[axis]!;
   });
   return { before: border.before, after };

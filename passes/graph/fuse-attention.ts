@@ -9,7 +9,7 @@ import { createNode, type Node, usersOf, type Value } from "../../compiler/ir/gr
 import { attentionBlock } from "../../compiler/operators/attention-fused.js";
 import type { GraphPass } from "./pass.js";
 
-/** Bytes of scores from which on the operators are fused: half of a second-level cache at least. */
+/** Bytes of scores from which on the operators are fused: a quarter of a common second-level cache. */
 const leastBytes = 128 * 1024;
 
 /** Bytes of a block's scores at most. */

@@ -25,11 +25,9 @@ export function mergeKernels(group: readonly Similar[]): {
 } {
   const { kernel, skeleton } = group[0]!;
   const columns = skeleton.slots.map((_, i) => group.map((one) => one.skeleton.slots[i]!.value));
-  const differing = columns.filter(isDifferent);
   const bases = accessBases(columns.filter((column, i) => isAccess(skeleton, i) && isDifferent(column)));
   const constants = columns.filter((column, i) => !isAccess(skeleton, i) && isDifferent(column));
   const parameters = new Parameters([...bases.values(), ...constants]);
-  if (differing.length === 0) return { kernel, sizes: group.map(() => []) };
 
   const names = new Names(kernel);
   const { values, sizes, lets } = declare(parameters, names);

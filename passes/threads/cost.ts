@@ -1,9 +1,8 @@
 /**
  * About how long a kernel takes, to tell whether it is worth waking another thread for.
  *
- * What it does and what it moves between memory and the core go on at the same time. The rates are of one core that does
- * 64 GFLOP/s fused: contractions do 25 operations, loads and stores in a nanosecond, pointwise kernels 15; weights come at
- * 24 bytes out of the second-level cache, at 9 from farther away, and what has just been written at 60.
+ * What it does and what it moves between memory and the core go on at the same time. The rates are rough: they stand for
+ * contractions and for pointwise kernels, for weights out of any cache and for what has just been written.
  */
 
 import { dtypes } from "../../compiler/ir/dtype.js";
@@ -11,6 +10,7 @@ import { constantIndex } from "../../compiler/loop/builder.js";
 import type { Buffer, Expr, Kernel, Statement } from "../../compiler/loop/ir.js";
 import { blocksOf, nodesOf, operandsOf } from "../../compiler/loop/rewrite.js";
 
+/** Operations, loads and stores. */
 const operationsPerNanosecond = 20;
 const bytesPerNanosecond = 32;
 

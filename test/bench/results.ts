@@ -139,9 +139,8 @@ function threadLines(reports: readonly BenchReport[]): string[] {
     "|---|--:|--:|--:|--:|--:|--:|",
     ...rows,
     "",
-    "A kernel is shared out where it takes some microseconds, so large convolutions and products gain most. What gains",
-    "least has many small layers, which one thread does while the others wait, or layers whose results the other core has",
-    "in its cache. A model that takes less than 200 us has no threads at all.",
+    "Only kernels that take some microseconds are shared out; in the others one thread works while the rest wait. A model",
+    "whose shared kernels take less than a fifth of a millisecond together is run on one thread.",
     "",
   ];
 }
@@ -179,9 +178,8 @@ function seriesLines(sizes: Suite["sizes"]): string[] {
     "",
     "![time against input size](series.svg)",
     "",
-    "Time grows with the number of pixels: every layer is a sum over places. A pixel costs more in small pictures, where",
-    "tiles at the edges are partly filled and calls are short, and more again where a layer's tensors no longer fit in",
-    "the caches.",
+    "Every layer is computed for a number of places that grows with the pixels, so time does, too: the last column says",
+    "how far the cost of a pixel is from the same at all sizes.",
     "",
   ];
 }

@@ -202,6 +202,16 @@ describe("functions of one number", () => {
     }
   });
 
+  test("shares that would be denormal are 0", () => {
+    const xs = Array.from({ length: 1000 }, (_, i) => Math.fround(-87.7 - i * 0.0167));
+    expect(new Set(apply(math.expOfShare, "float32", [xs]))).toEqual(new Set([0]));
+    // Around 2^-126 a share is what it is, or 0.
+    const around = Array.from({ length: 400 }, (_, i) => Math.fround(-87.33 - i * 0.001));
+    apply(math.expOfShare, "float32", [around]).forEach((share, i) => {
+      expect(share === 0 || Math.abs(share / Math.exp(around[i]!) - 1) < 1e-6, `${around[i]}`).toBe(true);
+    });
+  });
+
   test("angles next to multiples of a quarter turn keep their digits", () => {
     // The float32 that is nearest to such a multiple, others known to be hard, and the ends of the range.
     const xs = [

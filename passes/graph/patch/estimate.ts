@@ -5,7 +5,7 @@ import type { Value } from "../../../compiler/ir/graph.js";
 import { alignment } from "../../memory/blocks.js";
 import type { LocalNode } from "./local-node.js";
 import { type Region, type Seen, type Span, seenOf, shapeOf, textOf } from "./region.js";
-import type { Segment } from "./segment.js";
+import { COLUMNS, type Segment } from "./segment.js";
 import { type Band, partOf, type Tiling } from "./tiling.js";
 import { walkBand } from "./walk.js";
 
@@ -43,7 +43,7 @@ export function estimate(tiling: Tiling): Estimate {
 export function repeatedWork({ segment, bands }: Tiling): number {
   return segment.locals.reduce((sum, { result, work }, i) => {
     const computed = bands.reduce((width, { columns }) => width + columns[i]!.end - columns[i]!.start, 0);
-    return sum + work * (computed / ((result.shape[3] ?? 1) as number) - 1);
+    return sum + work * (computed / ((result.shape[COLUMNS] ?? 1) as number) - 1);
   }, 0);
 }
 
