@@ -10,11 +10,11 @@ import { type Dim, isStatic, multiplyDims } from "../ir/dim.js";
 import { add, constantIndex, minIndex, mul, type Operand } from "../loop/builder.js";
 import type { Buffer, Expr } from "../loop/ir.js";
 import type { NodeScope } from "../lowering/context.js";
-import { Accumulators, type Panels, rowsFor, tileRuns } from "./tile.js";
+import { Accumulators, type Extent, extentOf, type Panels, rowsFor, tileRuns } from "./tile.js";
 
 export interface Contraction {
   /** Extents of the output places; tiles lie along the last. */
-  readonly out: readonly Dim[];
+  readonly out: readonly Extent[];
   /** Extents of the kernel taps; a matrix product has a single one. */
   readonly taps: readonly number[];
   readonly channels: Dim;
@@ -104,14 +104,14 @@ function forPanelBlocks(
 /** Loops over tiles of neighbouring places along the last dim, shared out evenly. */
 function forTiles(
   s: NodeScope,
-  out: readonly Dim[],
+  out: readonly Extent[],
   largest: number,
   body: (rows: number, places: readonly Expr[]) => void,
 ): void {
   const nest = (places: readonly Expr[]): void => {
     if (places.length < out.length - 1) {
       const mode = places.length === 0 ? "parallel" : "serial";
-      s.for("o", 0, s.dim(out[places.length]!), (place) => nest([...places, place]), { mode });
+      s.for("o", 0, extentOf(s, out[places.length]!), (place) => nest([...places, place]), { mode });
       return;
     }
     for (const run of tileRuns(s, out.at(-1)!, largest)) {

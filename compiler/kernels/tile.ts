@@ -10,7 +10,7 @@
  * leaving a thin last tile.
  */
 
-import { type Dim, isStatic } from "../ir/dim.js";
+import { type Dim, DimExpression, isStatic } from "../ir/dim.js";
 import { type TensorData, tensor } from "../ir/tensor.js";
 import {
   add,
@@ -67,15 +67,21 @@ export interface TileRun {
   readonly rows: number;
 }
 
+/** An extent that the kernel computes is an expression, others are dims. */
+export type Extent = Dim | Expr;
+
+export const extentOf = (scope: KernelScope, extent: Extent): Expr =>
+  typeof extent === "number" || extent instanceof DimExpression ? scope.dim(extent) : extent;
+
 /**
  * Tiles that cover an extent. One that is known only at run time cannot be shared out evenly: as many of the largest as
  * fit are followed by ever smaller ones, each there at most once.
  */
-export function tileRuns(scope: KernelScope, extent: Dim, largest: number): TileRun[] {
-  if (isStatic(extent)) return splitEvenly(extent, largest);
+export function tileRuns(scope: KernelScope, extent: Extent, largest: number): TileRun[] {
+  if (typeof extent === "number") return splitEvenly(extent, largest);
   const runs: TileRun[] = [];
   let start: Expr = i32Constant(0);
-  let rest = scope.let("rest", scope.dim(extent));
+  let rest = scope.let("rest", extentOf(scope, extent));
   for (const rows of smallerTiles(largest)) {
     const count = scope.let("count", div(rest, rows));
     runs.push({ start, count, rows });

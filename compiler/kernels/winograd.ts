@@ -8,34 +8,28 @@
  * in blocks whose transforms stay in the second-level cache.
  *
  * Channels are the innermost dim of input and result, and both numbers of channels are multiples of four. The input has
- * room for whole tiles: `winogradExtent` rows and columns, zeros behind its border.
+ * room for whole tiles: at least `winogradRoom` more rows and columns than the result takes, zeros behind its border.
  */
 
-import { type TensorData, tensor } from "../ir/tensor.js";
+import { type Dim, isStatic } from "../ir/dim.js";
+import { elementCount, type TensorData, tensor } from "../ir/tensor.js";
 import type { Operand } from "../loop/builder.js";
 import { add, i32Constant, minIndex, mul, op, sub } from "../loop/builder.js";
 import type { Expr } from "../loop/ir.js";
 import type { NodeScope } from "../lowering/context.js";
 import type { Target, TensorView } from "../lowering/scope.js";
 import { contract } from "./contraction.js";
-import {
-  inlineOperations,
-  lanes,
-  type PackedPanels,
-  packedOffset,
-  packPanels,
-  panelsOf,
-  splitEvenly,
-} from "./tile.js";
+import { inlineOperations, lanes, type PackedPanels, packedOffset, packPanels, panelsOf } from "./tile.js";
+import { blocksOf, type TileBlock, tilesAlong } from "./winograd-blocks.js";
 import { type WinogradSize, winogradTransforms } from "./winograd-transforms.js";
 
 export interface WinogradParameters {
   readonly size: WinogradSize;
-  readonly batch: number;
+  readonly batch: Dim;
   readonly inChannels: number;
   readonly outChannels: number;
   /** Rows and columns of the result. */
-  readonly out: readonly [number, number];
+  readonly out: readonly [Dim, Dim];
 }
 
 export interface WinogradOperands {
@@ -51,43 +45,27 @@ export interface WinogradOperands {
   readonly result: (value: Expr, batch: Expr, channel: Expr, places: readonly [Expr, Expr]) => void;
 }
 
-/** Tiles of a block: what is made of them stays in the second-level cache, and weights are read once for all of them. */
-const blockTiles = 28;
-
-/** Chunks of blocks that threads may share out. */
-const largestChunks = 4;
-
 /** Elements behind each row of transformed channels, so that rows do not all meet in one set of the first-level cache. */
 const rowPadding = 4;
 
+/**
+ * Rows or columns of input behind those that make so many of the result, which whole tiles read: as many as there can be
+ * where the extent is known only at run time.
+ */
+export const winogradRoom = (size: WinogradSize, out: Dim): number =>
+  isStatic(out) ? Math.ceil(out / size) * size - out : size - 1;
+
 const side = (p: Pick<WinogradParameters, "size">): number => p.size + 2;
 const frequencies = (p: Pick<WinogradParameters, "size">): number => side(p) ** 2;
-const tilesAlong = (p: WinogradParameters): [number, number] => [
-  Math.ceil(p.out[0] / p.size),
-  Math.ceil(p.out[1] / p.size),
-];
-
-/** Rows or columns of input that whole tiles read to make so many of the result. */
-export const winogradExtent = (size: WinogradSize, out: number): number => Math.ceil(out / size) * size + 2;
-
-/** Tiles along both dims of a block. */
-type Block = readonly [rows: number, columns: number];
-
-/** How many tiles a block has at most: whole rows of tiles, or a part of one that is longer. */
-function largestBlock(p: WinogradParameters): Block {
-  const [rows, columns] = tilesAlong(p);
-  const across = Math.ceil(columns / Math.ceil(columns / blockTiles));
-  const down = across < columns ? 1 : Math.max(1, Math.floor(blockTiles / columns));
-  return [splitEvenly(rows, down)[0]!.rows, across];
-}
-
 /** Where a row of results lies in the tile's memory: behind the tile. */
 const rowOffset = (p: Pick<WinogradParameters, "size">): number => frequencies(p) * lanes;
 
-/** Elements of memory that a block works in. */
-function blockMemory(p: WinogradParameters): { transformed: number; products: number; tile: number } {
-  const [down, across] = largestBlock(p);
-  const rows = frequencies(p) * down * across;
+/** Elements of memory that a block of so many tiles works in. */
+function blockMemory(
+  p: WinogradParameters,
+  tiles: number,
+): Record<"transformed" | "products" | "tile", number> {
+  const rows = frequencies(p) * tiles;
   return {
     transformed: rows * (p.inChannels + rowPadding),
     products: rows * p.outChannels,
@@ -95,36 +73,22 @@ function blockMemory(p: WinogradParameters): { transformed: number; products: nu
   };
 }
 
-/** Blocks of as many rows, shared out over `chunks` that can be made at the same time. */
-interface BlockRun {
-  readonly start: number;
-  readonly count: number;
-  readonly rows: number;
-  readonly chunks: number;
-  /** Chunks of the runs before: each works in memory of its own. */
-  readonly firstChunk: number;
-}
-
-function blockRuns(p: WinogradParameters, target: Target): BlockRun[] {
-  let firstChunk = 0;
-  return splitEvenly(tilesAlong(p)[0], largestBlock(p)[0]).map((run) => {
-    const chunks = target.threads ? Math.min(largestChunks, run.count) : 1;
-    firstChunk += chunks;
-    return { ...run, chunks, firstChunk: firstChunk - chunks };
-  });
-}
-
 /** Elements of memory for the transforms. */
 export function winogradScratch(p: WinogradParameters, target: Target): ReturnType<typeof blockMemory> {
-  const chunks = blockRuns(p, target).reduce((sum, run) => sum + run.chunks, 0);
-  const { transformed, products, tile } = blockMemory(p);
-  return { transformed: chunks * transformed, products: chunks * products, tile: chunks * tile };
+  const { tiles, chunks } = blocksOf(p, target);
+  const sizes = blockMemory(p, tiles);
+  return {
+    transformed: chunks * sizes.transformed,
+    products: chunks * sizes.products,
+    tile: chunks * sizes.tile,
+  };
 }
 
-/** Multiply-adds count two; those of the transforms are left out. */
+/** Multiply-adds count two; those of the transforms, and of extents that only the run knows, are left out. */
 export function winogradFlops(p: WinogradParameters): number {
-  const [rows, columns] = tilesAlong(p);
-  return 2 * p.batch * frequencies(p) * rows * columns * p.inChannels * p.outChannels;
+  const tiles = [p.batch, ...tilesAlong(p)];
+  if (!tiles.every(isStatic)) return 0;
+  return 2 * frequencies(p) * elementCount(tiles) * p.inChannels * p.outChannels;
 }
 
 const panelsFor = (p: Pick<WinogradParameters, "outChannels">): PackedPanels[] => panelsOf(p.outChannels, 8);
@@ -152,82 +116,37 @@ export function packWinograd(p: WinogradParameters, weights: TensorData): Tensor
 }
 
 export function winograd(s: NodeScope, p: WinogradParameters, operands: WinogradOperands): void {
-  s.for("n", 0, p.batch, (n) => {
-    for (const run of blockRuns(p, s.target)) {
-      forChunks(s, run, (chunk, firstRow) => {
-        forColumnBlocks(s, p, (columns, firstColumn) => {
-          new WinogradBlock(s, p, operands, [run.rows, columns], [firstRow, firstColumn], chunk).compute(n);
-        });
-      });
-    }
+  const blocks = blocksOf(p, s.target);
+  s.for("n", 0, s.dim(p.batch), (n) => {
+    blocks.forEach(s, (block) => new WinogradBlock(s, p, operands, block, blocks.tiles).compute(n));
   });
-}
-
-/** Calls the body for the first rows of blocks, and the chunk that they are in. */
-function forChunks(s: NodeScope, run: BlockRun, body: (chunk: Operand, firstRow: Expr) => void): void {
-  const largest = Math.ceil(run.count / run.chunks);
-  const rowOf = (block: Operand): Expr => s.let("first_row", add(run.start, mul(block, run.rows)));
-  if (run.chunks === 1) {
-    s.for("block", 0, run.count, (block) => body(run.firstChunk, rowOf(block)));
-    return;
-  }
-  s.for("chunk", 0, run.chunks, (chunk) => {
-    const first = s.let("first", mul(chunk, largest));
-    const count = s.let("count", minIndex(sub(run.count, first), largest));
-    s.for("block", 0, count, (block) => body(add(chunk, run.firstChunk), rowOf(add(first, block))));
-  });
-}
-
-/** The last block along a row starts early enough to be whole: a few of its tiles are made twice. */
-function forColumnBlocks(
-  s: NodeScope,
-  p: WinogradParameters,
-  body: (columns: number, firstColumn: Operand) => void,
-): void {
-  const columns = tilesAlong(p)[1];
-  const across = largestBlock(p)[1];
-  if (across === columns) {
-    body(across, 0);
-    return;
-  }
-  s.for(
-    "start",
-    0,
-    columns,
-    (start) => body(across, s.let("first_column", minIndex(start, columns - across))),
-    {
-      step: across,
-    },
-  );
 }
 
 /** The tiles of a block: their transforms, the products, and the results. */
 class WinogradBlock {
   private readonly across: number;
   private readonly indices: readonly number[];
-  private readonly tiles: number;
   /** Elements between the transformed channels of neighbouring tiles. */
   private readonly rowStride: number;
-  /** First elements of the chunk's memory. */
+  /** First elements of the block's memory. */
   private readonly first: { readonly transformed: Expr; readonly products: Expr; readonly tile: Expr };
 
   constructor(
     private readonly s: NodeScope,
     private readonly p: WinogradParameters,
     private readonly operands: WinogradOperands,
-    private readonly block: Block,
-    private readonly origin: readonly [Operand, Operand],
-    chunk: Operand,
+    private readonly block: TileBlock,
+    /** Rows of a frequency's matrix: tiles of the largest block. */
+    private readonly tiles: number,
   ) {
     this.across = side(p);
     this.indices = Array.from({ length: this.across }, (_, i) => i);
-    this.tiles = block[0] * block[1];
     this.rowStride = p.inChannels + rowPadding;
-    const sizes = blockMemory(p);
+    const sizes = blockMemory(p, tiles);
     this.first = {
-      transformed: s.let("first_v", mul(chunk, sizes.transformed)),
-      products: s.let("first_m", mul(chunk, sizes.products)),
-      tile: s.let("first_t", mul(chunk, sizes.tile)),
+      transformed: s.let("first_v", mul(block.chunk, sizes.transformed)),
+      products: s.let("first_m", mul(block.chunk, sizes.products)),
+      tile: s.let("first_t", mul(block.chunk, sizes.tile)),
     };
   }
 
@@ -239,13 +158,8 @@ class WinogradBlock {
 
   /** Calls the body with the number of a tile and its first place in the result. */
   private forTiles(body: (t: Expr, at: readonly [Expr, Expr]) => void): void {
-    const { s, p, block, origin } = this;
-    s.for("row", 0, block[0], (row) => {
-      s.for("column", 0, block[1], (column) => {
-        const at = [mul(add(origin[0], row), p.size), mul(add(origin[1], column), p.size)] as const;
-        body(s.let("t", add(mul(row, block[1]), column)), at);
-      });
-    });
+    const { size } = this.p;
+    this.block.forTiles((t, row, column) => body(t, [mul(row, size), mul(column, size)]));
   }
 
   /** Element of the tile's memory. */
@@ -294,7 +208,7 @@ class WinogradBlock {
         add(packedOffset(panels, stretch, depth), mul(panel, depth * panels[stretch]!.packed));
       contract(
         s,
-        { out: [tiles], taps: [1], channels: depth, panels, joinsTaps: true },
+        { out: [this.block.count], taps: [1], channels: depth, panels, joinsTaps: true },
         {
           buffer: transformed.buffer,
           rowStride: i32Constant(rowStride),
@@ -315,8 +229,8 @@ class WinogradBlock {
     const { s, p, across, indices, operands } = this;
     const { output: transform } = winogradTransforms[p.size];
     const matrix = this.tiles * p.outChannels;
-    const rows = s.let("rows", minIndex(sub(p.out[0], y), p.size));
-    const columns = s.let("columns", minIndex(sub(p.out[1], x), p.size));
+    const rows = s.let("rows", minIndex(sub(s.dim(p.out[0]), y), p.size));
+    const columns = s.let("columns", minIndex(sub(s.dim(p.out[1]), x), p.size));
     const channels = (k: Expr): void => {
       s.for("j", 0, across, (j) => {
         const inMatrix = add(mul(t, p.outChannels), k);
@@ -344,9 +258,10 @@ class WinogradBlock {
   private storeRow(row: readonly Expr[], columns: Expr, store: (value: Expr, column: Operand) => void): void {
     const { s, p } = this;
     const { buffer } = this.operands.tile;
+    const isWhole = isStatic(p.out[1]) && p.out[1] % p.size === 0;
     if (s.epilogueOperations() <= inlineOperations) {
       row.forEach((value, j) => {
-        if (j === 0 || p.out[1] % p.size === 0) store(value, j);
+        if (j === 0 || isWhole) store(value, j);
         else s.if(op("gt_s", columns, j), () => store(value, j));
       });
       return;

@@ -107,7 +107,7 @@ export function convolutionBorder(context: NodeView<ConvolutionAttributes>, targ
   const p = fixedParameters(context);
   const plan = p === null ? null : winogradPlan(context, p, target);
   if (border === null || plan === null) return border;
-  return winogradBorder(plan, context.input(0).shape as number[], border);
+  return winogradBorder(plan, border);
 }
 
 function lowerPacked(context: LoweringContext<ConvolutionAttributes>, p: ConvolutionParameters): void {

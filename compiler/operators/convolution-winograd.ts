@@ -1,13 +1,13 @@
 /** Where a convolution is computed by Winograd's filtering, by a model of its cost. */
 
-import { isStatic } from "../ir/dim.js";
+import { type Dim, dimSymbols, evaluateDim, isStatic } from "../ir/dim.js";
 import type { ConvolutionParameters } from "../kernels/convolution.js";
 import {
   packWinograd,
   type WinogradParameters,
   winograd,
-  winogradExtent,
   winogradFlops,
+  winogradRoom,
   winogradScratch,
 } from "../kernels/winograd.js";
 import type { LoweringContext } from "../lowering/context.js";
@@ -25,8 +25,17 @@ const operationsPerByte = 4;
 /** Operations of both transforms, of each element of a tile. */
 const transformOperations = 12;
 
+/** What a symbol is taken to be where the cost needs a number. */
+const expectedSymbol = 256;
+
 /** Fewer channels do not pay for the transforms. */
 const fewestChannels = 16;
+
+/** The size of an extent, as the cost sees it, where symbols have one that pictures often have. */
+function expectedExtent(extent: Dim): number {
+  const symbols = new Map([...dimSymbols(extent)].map((name) => [name, expectedSymbol]));
+  return Math.max(1, evaluateDim(extent, symbols));
+}
 
 /** The cheapest way to compute the node by Winograd's filtering, or null where the direct way is cheaper. */
 export function winogradPlan(
@@ -42,33 +51,31 @@ export function winogradPlan(
     [...p.strides, ...p.dilations].every((step) => step === 1) &&
     [inChannels, outChannels].every((channels) => channels >= fewestChannels && channels % 4 === 0) &&
     context.input(1).constant !== null;
-  if (!fits || !isStatic(batch) || !out.every(isStatic)) return null;
+  if (!fits) return null;
   const weightBytes = 4 * inChannels * outChannels;
-  const [rows, columns] = out as readonly [number, number];
+  const images = isStatic(batch) ? batch : 1;
+  const [rows, columns] = out.map(expectedExtent) as [number, number];
   const direct =
-    9 * (2 * batch * rows * columns * inChannels * outChannels + weightBytes * operationsPerByte);
+    9 * (2 * images * rows * columns * inChannels * outChannels + weightBytes * operationsPerByte);
   let best: WinogradParameters | null = null;
   let least = direct;
   for (const size of [2, 4] as const) {
-    const parameters = { size, batch, inChannels, outChannels, out: [rows, columns] as const };
     const frequencies = (size + 2) ** 2;
     const cost =
-      winogradFlops(parameters) *
+      winogradFlops({ size, inChannels, outChannels, batch: images, out: [rows, columns] }) *
         (1 + transformOperations / 2 / inChannels + transformOperations / 2 / outChannels) +
       frequencies * weightBytes * operationsPerByte;
     if ((frequencies - 9) * weightBytes > largestGrowth || cost >= least) continue;
-    [best, least] = [parameters, cost];
+    [best, least] = [{ size, batch, inChannels, outChannels, out: [out[0]!, out[1]!] }, cost];
   }
   return best;
 }
 
 /** The border of the input, made longer at the ends so that tiles are whole. */
-export function winogradBorder(p: WinogradParameters, shape: readonly number[], border: Border): Border {
-  const after = border.after.map((size, axis) => {
-    if (axis < 2) return size;
-    const wanted = winogradExtent(p.size, p.out[axis - 2]!);
-    return wanted - border.before[axis]! - shape[axis]!;
-  });
+export function winogradBorder(p: WinogradParameters, border: Border): Border {
+  const after = border.after.map((size, axis) =>
+    axis < 2 ? size : size + winogradRoom(p.size, p.out[axis - 2]!),
+  );
   return { before: border.before, after };
 }
 

@@ -16,6 +16,8 @@ interface Geometry {
   readonly pads: readonly number[];
   /** What is made of the result. */
   readonly after: "nothing" | "relu" | "hard-swish" | "residual";
+  /** Batch, rows and columns are known only at run time. */
+  readonly open?: boolean;
 }
 
 /**
@@ -42,8 +44,12 @@ function modelOf(g: Geometry): { model: ModelSpec; feeds: Record<string, ReturnT
   const x = randomTensor(1, [g.batch, g.inChannels, ...g.extent]);
   const r = randomTensor(4, [g.batch, g.outChannels, ...out]);
   const fed = { x, ...(g.after === "residual" && { r }) };
+  const shapeOf = (name: string, dims: readonly number[]): (number | string)[] =>
+    g.open ? [`${name}_n`, dims[1]!, `${name}_h`, `${name}_w`] : [...dims];
   const model: ModelSpec = {
-    inputs: Object.fromEntries(Object.entries(fed).map(([name, { dims }]) => [name, ["float32", [...dims]]])),
+    inputs: Object.fromEntries(
+      Object.entries(fed).map(([name, { dims }]) => [name, ["float32", shapeOf(name, dims)]]),
+    ),
     outputs: { y: ["float32"] },
     initializers: {
       w: randomTensor(2, [g.outChannels, g.inChannels, 3, 3]),
@@ -87,11 +93,18 @@ describe("results", () => {
       extent: fc.tuple(fc.integer({ min: 3, max: 17 }), fc.integer({ min: 3, max: 17 })),
       pads: fc.tuple(pad, pad, pad, pad),
       after: fc.constantFrom<Geometry["after"]>("nothing", "relu", "hard-swish", "residual"),
+      open: fc.boolean(),
     });
-    return fc.assert(fc.asyncProperty(geometry, check), sweep(8));
+    return fc.assert(fc.asyncProperty(geometry, check), sweep(10));
   });
 
   test("rows of tiles longer than a block", () => check({ ...usual, inChannels: 16, extent: [9, 130] }));
+  test("blocks of tiles of several rows, where the run alone knows how many there are", async () => {
+    const open = { ...usual, inChannels: 16, open: true };
+    await check({ ...open, extent: [9, 130] });
+    await check({ ...open, batch: 2, extent: [3, 3], pads: [0, 0, 0, 0] });
+    expect(await kernelsOf(open)).toContainEqual(expect.stringMatching(/^conv_winograd_4x4/));
+  });
   test("F(2 x 2, 3 x 3), where F(4 x 4, 3 x 3) would make the module much larger", () =>
     check({ ...usual, inChannels: 192, outChannels: 192, extent: [10, 11] }));
 });
