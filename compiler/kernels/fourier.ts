@@ -6,8 +6,9 @@
  * left are r times as many transforms of length n / r side by side, which the next stage does at once. Factors of 4, 2, 3
  * and 5 have stages of their own; any other prime takes a stage with two loops more, of which the time grows as its square.
  *
- * All is computed in float64, so that results are right to the last place of float32. Lengths may be known only at run
- * time: factors are then found while the transform runs.
+ * Elements are float32 or float64, and sums and products of float32 are taken in the order of pocketfft (Reinecke), which
+ * NumPy uses: results are the same bits where the factors are the same. Lengths may be known only at run time: factors are
+ * then found while the transform runs.
  */
 
 import { type Dim, isStatic } from "../ir/dim.js";
@@ -20,7 +21,7 @@ export interface Complex {
   readonly im: Expr;
 }
 
-/** Memory of a transform, all of float64. */
+/** Memory of a transform, all of one type: float32 or float64. */
 export interface FourierViews {
   /** [2, n]: cosines and sines of k n-th parts of a turn. */
   readonly turns: TensorView;
@@ -155,21 +156,22 @@ export class FourierTransform {
         s.for("j", 0, radix, (j) => {
           const twiddle = this.turn(mul(mul(p, j), count));
           s.for("q", 0, count, (q) => {
+            // Many products: their sum is taken in float64.
             const [re, im] = [s.variable("re", number(0)), s.variable("im", number(0))];
             const angle = s.variable("angle", i32Constant(0));
             s.for("k", 0, radix, (k) => {
               const at = s.let("at", add(mul(add(p, mul(each, k)), count), q));
               const input = { re: views.re.load([from, at]), im: views.im.load([from, at]) };
-              const product = times(input, this.turn(mul(read(angle), part)));
+              const product = times(wide(input), wide(this.turn(mul(read(angle), part))));
               s.assign(re, op("add", read(re), product.re));
               s.assign(im, op("add", read(im), product.im));
               const next = s.let("next", add(read(angle), j));
               s.assign(angle, op("select", op("lt_s", next, radix), next, sub(next, radix)));
             });
-            const value = times({ re: read(re), im: read(im) }, twiddle);
+            const value = times({ re: read(re), im: read(im) }, wide(twiddle));
             const at = s.let("to", add(mul(add(mul(p, radix), j), count), q));
-            views.re.store([to, at], value.re);
-            views.im.store([to, at], value.im);
+            views.re.store([to, at], narrow(value.re, views.re));
+            views.im.store([to, at], narrow(value.im, views.im));
           });
         });
       });
@@ -198,6 +200,11 @@ export class FourierTransform {
     };
   }
 }
+
+/** The same in float64. */
+const wide = ({ re, im }: Complex): Complex => ({ re: wideElement(re), im: wideElement(im) });
+const wideElement = (x: Expr): Expr => (x.type.scalar === "f32" ? op("f32_to_f64", x) : x);
+const narrow = (x: Expr, { dtype }: TensorView): Expr => (dtype === "float32" ? op("f64_to_f32", x) : x);
 
 const plus = (a: Complex, b: Complex): Complex => ({ re: op("add", a.re, b.re), im: op("add", a.im, b.im) });
 const minus = (a: Complex, b: Complex): Complex => ({ re: op("sub", a.re, b.re), im: op("sub", a.im, b.im) });
@@ -234,15 +241,13 @@ function combineOdd(a: readonly Complex[]): Complex[] {
   const results = new Array<Complex>(n);
   results[0] = sums.reduce(plus, a[0]!);
   for (const j of halves) {
-    const weighted = (values: readonly Complex[], weight: (angle: number) => number): Complex =>
-      values
-        .map((value, i): Complex => {
-          const w = weight((2 * Math.PI * ((j * (i + 1)) % n)) / n);
-          return { re: op("mul", value.re, w), im: op("mul", value.im, w) };
-        })
-        .reduce(plus);
-    const even = plus(a[0]!, weighted(sums, Math.cos));
-    const odd = weighted(differences, Math.sin);
+    const weighted = (values: readonly Complex[], weight: (angle: number) => number): Complex[] =>
+      values.map((value, i): Complex => {
+        const w = weight((2 * Math.PI * ((j * (i + 1)) % n)) / n);
+        return { re: op("mul", value.re, w), im: op("mul", value.im, w) };
+      });
+    const even = weighted(sums, Math.cos).reduce(plus, a[0]!);
+    const odd = weighted(differences, Math.sin).reduce(plus);
     const turned = { re: odd.im, im: op("neg", odd.re) };
     results[j] = plus(even, turned);
     results[n - j] = minus(even, turned);

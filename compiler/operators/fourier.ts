@@ -15,7 +15,7 @@ import type { DType } from "../ir/dtype.js";
 import { printType, type Value } from "../ir/graph.js";
 import { type Complex, FourierTransform, turnElement } from "../kernels/fourier.js";
 import { add, constant, i32Constant, minIndex, op, select, sub } from "../loop/builder.js";
-import type { Expr } from "../loop/ir.js";
+import { type Expr, registerTypes } from "../loop/ir.js";
 import type { LoweringContext, NodeScope } from "../lowering/context.js";
 import { axisFlags } from "./axes.js";
 import type { GraphBuilder } from "./builder.js";
@@ -81,22 +81,30 @@ const TransformLength = defineOperator({
 const Turns = injective({
   name: "Turns",
   domain: "kiln",
-  summary: "Cosines and sines of all n-th parts of a turn.",
+  summary: "Cosines and sines of all n-th parts of a turn, as float64 or float32.",
   inputs: ["n"],
-  attributes: {},
+  attributes: { double: attribute.int(0) },
   versions: [1],
-  infer: (context) => [{ dtype: "float64", shape: [2, context.requireIntegers(0)[0]!] }],
-  injective: (context, [which, k]) =>
-    turnElement(which!, k!, context.dim(context.node.outputs[0]!.shape[1]!)),
+  infer: (context) => [
+    {
+      dtype: context.attributes.double === 1 ? "float64" : "float32",
+      shape: [2, context.requireIntegers(0)[0]!],
+    },
+  ],
+  injective: (context, [which, k]) => {
+    const { dtype, shape } = context.node.outputs[0]!.type;
+    return convertElement(turnElement(which!, k!, context.dim(shape[1]!)), "float64", dtype);
+  },
 });
 
 const types: readonly DType[] = floats;
 
 function lower(context: LoweringContext<typeof attributes>): void {
   const { shape } = context.input(0);
+  const { dtype } = context.input(2);
   const n = context.input(2).shape[1]!;
   if (context.node.outputs[0]!.shape.includes(0)) return;
-  const memory = (name: string) => context.scratch(name, { type: { dtype: "float64", shape: [2, n] } });
+  const memory = (name: string) => context.scratch(name, { type: { dtype, shape: [2, n] } });
   const scratch = { re: memory("re"), im: memory("im") };
   context.kernel({ name: `dft_${n}_${shape.join("x")}`, flops: 0 }, (s) => {
     const views = {
@@ -121,9 +129,6 @@ interface Line {
   store(element: (at: Expr) => Complex): void;
 }
 
-const f64 = { scalar: "f64", lanes: 1 } as const;
-const zero: Complex = { re: constant(f64, 0), im: constant(f64, 0) };
-
 function transformLines(
   s: NodeScope,
   context: LoweringContext<typeof attributes>,
@@ -132,6 +137,9 @@ function transformLines(
 ): void {
   const { shape, rank, dtype } = context.input(0);
   const { inverse, onesided } = context.attributes;
+  const computed = context.input(2).dtype;
+  const number = (value: number): Expr => constant({ scalar: registerTypes[computed], lanes: 1 }, value);
+  const zero: Complex = { re: number(0), im: number(0) };
   const flags = flagsOf(context, 1);
   const isAxis = flags.map((flag) =>
     isStatic(flag) ? flag === 1 : s.let("isAxis", op("ne", s.dim(flag), 0)),
@@ -149,7 +157,7 @@ function transformLines(
   const swap = ({ re, im }: Complex): Complex => (inverse !== 0 ? { re: im, im: re } : { re, im });
   const element = (outer: readonly Expr[], at: Expr): Complex => {
     const place = outer.map((index, i) => choose(i, at, index));
-    const load = (part: Expr): Expr => convertElement(s.operand(0, [...place, part]), dtype, "float64");
+    const load = (part: Expr): Expr => convertElement(s.operand(0, [...place, part]), dtype, computed);
     const im = load(minIndex(1, sub(parts, 1)));
     return {
       re: load(i32Constant(0)),
@@ -186,14 +194,14 @@ function transformLines(
     },
     store: (take) => {
       const count = !real && onesided !== 0 ? add(half, 1) : length;
-      const scale =
-        inverse === 0 ? null : s.let("scale", op("div", constant(f64, 1), op("i32_to_f64_s", length)));
+      const elements = convertElement(length, "int32", computed);
+      const scale = inverse === 0 ? null : s.let("scale", op("div", number(1), elements));
       s.for("at", 0, count, (at) => {
         const { re, im } = swap(take(at));
         const place = outer.map((index, i) => choose(i, at, index));
         const put = (part: number, value: Expr): void => {
           const scaled = scale === null ? value : op("mul", value, scale);
-          s.result(convertElement(scaled, "float64", dtype), [...place, i32Constant(part)]);
+          s.result(convertElement(scaled, computed, dtype), [...place, i32Constant(part)]);
         };
         put(0, re);
         if (!real) put(1, im);
@@ -246,6 +254,12 @@ const Transform = defineOperator({
   evaluate: evaluateByKernels(lower),
 });
 
+/**
+ * Transforms of complex numbers are computed in their own type, all others in float64: so does NumPy, in which ONNX's
+ * reference implementation is written, and what it expects of sums that cancel is the rounding of that type.
+ */
+const isDouble = (x: Value): boolean => x.dtype === "float64" || x.shape.at(-1) !== 2;
+
 /** The transform along an axis, of a given length or that of the axis. */
 export function fourierTransform(
   b: GraphBuilder,
@@ -255,7 +269,7 @@ export function fourierTransform(
   { inverse, onesided }: ImportedNode<typeof attributes>["attributes"],
 ): Value {
   const n = b.op("kiln.TransformLength", [x, axis, length], { inverse, onesided });
-  const turns = b.op("kiln.Turns", [n]);
+  const turns = b.op("kiln.Turns", [n], { double: isDouble(x) ? 1 : 0 });
   return b.op("kiln.DFT", [x, axis, turns], { inverse, onesided });
 }
 

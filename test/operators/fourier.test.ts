@@ -94,6 +94,11 @@ describe("DFT", () => {
     await check(signal([bins, 2]), 0, { inverse: true, onesided: true, length: n });
   });
 
+  test.each([8, 25, 60, 101, 143])("of length %d in float32", async (n) => {
+    await check(signal([n, 2], "float32"), 0);
+    await check(signal([n, 2], "float32"), 0, { inverse: true });
+  });
+
   test("along every axis", async () => {
     for (const axis of [0, 1, 2, -2, -3, -4]) {
       await check(signal([3, 4, 5, 2], "float32"), axis);
