@@ -87,7 +87,10 @@ export async function compile(model: Uint8Array, options: CompileOptions = {}): 
 
 function checkFeatures(options: CompileOptions): Features {
   const features: Features = { simd: true, relaxedSimd: false, threads: false, ...options.features };
-  if (!features.simd) throw new KilnError("E_UNSUPPORTED", "scalar code is not there in this version");
+  if (!features.simd && (features.relaxedSimd || features.threads)) {
+    const other = features.relaxedSimd ? "relaxed SIMD" : "threads";
+    throw new KilnError("E_INPUT", `scalar code is for hosts without SIMD, which have no ${other} either`);
+  }
   if (options.strict && features.relaxedSimd) {
     throw new KilnError("E_INPUT", "strict rules out relaxed SIMD, whose rounding depends on the machine");
   }
@@ -173,7 +176,7 @@ function describe(
     producer,
     name: options.name ?? graph.name,
     features: [
-      "simd128",
+      ...(features.simd ? ["simd128"] : []),
       ...(features.relaxedSimd ? ["relaxed-simd"] : []),
       ...(features.threads ? ["threads"] : []),
     ],

@@ -86,7 +86,12 @@ export class Pipeline {
 
   private target(): Target {
     const { features = {}, strict = false } = this.options;
-    return { fusedMultiplyAdd: features.relaxedSimd === true, threads: features.threads === true, strict };
+    return {
+      simd: features.simd !== false,
+      fusedMultiplyAdd: features.relaxedSimd === true,
+      threads: features.threads === true,
+      strict,
+    };
   }
 
   lower(graph: Graph): Program {
@@ -101,8 +106,7 @@ export class Pipeline {
   runLoopPasses(program: Program): Program {
     let current = program;
     const level = this.options.optimize ?? 3;
-    const threads = this.options.features?.threads === true;
-    for (const pass of loopPasses(level, threads)) current = this.runLoopPass(pass, current);
+    for (const pass of loopPasses(level, this.options.features)) current = this.runLoopPass(pass, current);
     current = shareKernels(current);
     for (const pass of programPasses(level)) current = this.runProgramPass(pass, current);
     return current;

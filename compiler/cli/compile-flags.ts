@@ -63,9 +63,10 @@ export function addCompileFlags(command: Command): void {
     new Option("-O <level>", "optimisation: 0, 1, 2, 3 or s for small code (default: 3)").argParser(
       parseLevel,
     ),
-    new Option("--features <list>", "WebAssembly features to use: relaxed-simd, threads").argParser(
-      parseFeatures,
-    ),
+    new Option(
+      "--features <list>",
+      "WebAssembly features to use: relaxed-simd, threads; or scalar",
+    ).argParser(parseFeatures),
     new Option("--strict", "no algorithm that changes rounding noticeably"),
     new Option("--weights <where>", "embed (in the module) or split (a file beside it)").argParser(
       parseWeights,

@@ -49,7 +49,7 @@ Examples:
 
 const runCompile: Body<Flags> = async (terminal, [path], flags) => {
   if (flags.listPasses === true) {
-    await printPasses(flags.O ?? 3, terminal);
+    await printPasses(flags.O ?? 3, flags.features, terminal);
     return EXIT_OK;
   }
   const model = requireOnnx(await readModel(requireModel(path), terminal.io));

@@ -46,13 +46,17 @@ const featureNames: Readonly<Record<string, keyof Features>> = {
   threads: "threads",
 };
 
-/** `relaxed-simd,threads`, each with an optional `+`, or a `-` to go without. */
+/** `relaxed-simd,threads`, each with an optional `+`, or a `-` to go without. `scalar` is another word for `-simd`. */
 export function parseFeatures(text: string, previous: Partial<Features> = {}): Partial<Features> {
   const features = { ...previous };
   for (const part of text.split(",").map((word) => word.trim())) {
     const [, sign, name] = /^([+-]?)(.*)$/.exec(part)!;
+    if (name === "scalar") {
+      features.simd = sign === "-";
+      continue;
+    }
     if (!Object.hasOwn(featureNames, name!)) {
-      return refuse(`unknown feature "${name}"; known: simd, relaxed-simd, threads`);
+      return refuse(`unknown feature "${name}"; known: simd, relaxed-simd, threads, scalar`);
     }
     features[featureNames[name!]!] = sign !== "-";
   }

@@ -99,7 +99,10 @@ export class Stages {
       program: this.program,
       plan: this.plan(),
       memoryLimit: defaultLimits.memoryBytes,
-      features: { simd: true, relaxedSimd: this.flags.features?.relaxedSimd ?? false },
+      features: {
+        simd: this.flags.features?.simd ?? true,
+        relaxedSimd: this.flags.features?.relaxedSimd ?? false,
+      },
       optimize: this.flags.O ?? 3,
       metadata: () => new Uint8Array(),
       embed: [],

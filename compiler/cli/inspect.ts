@@ -56,7 +56,7 @@ Examples:
 
 const runInspect: Body<InspectFlags> = async (terminal, [path], flags) => {
   if (flags.listPasses === true) {
-    await printPasses(flags.O ?? 3, terminal);
+    await printPasses(flags.O ?? 3, flags.features, terminal);
     return EXIT_OK;
   }
   if (flags.graph !== undefined && !/(^-|\.svg|\.dot)$/.test(flags.graph)) {

@@ -4,7 +4,7 @@ import { writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { type Command, Option } from "commander";
 import type { OptimizationLevel } from "../../passes/pipeline.js";
-import type { CompileReport, PassEvent } from "../options.js";
+import type { CompileReport, Features, PassEvent } from "../options.js";
 import { grouped } from "./compile-flags.js";
 import { fileError, usageError } from "./failure.js";
 import { collect } from "./flags.js";
@@ -94,14 +94,17 @@ export interface PassInfo {
 }
 
 /** Every stage in order, as `--print-ir-after` and the numbers of `--dump-ir` name them. */
-export async function listPasses(level: OptimizationLevel): Promise<PassInfo[]> {
+export async function listPasses(
+  level: OptimizationLevel,
+  features: Partial<Features> = {},
+): Promise<PassInfo[]> {
   const { graphPipeline } = await import("../../passes/pipeline.js");
   const { loopPasses, programPasses } = await import("../../passes/loop/pipeline.js");
   return [
     { name: "import", ir: "graph", summary: "the model, decoded and brought to current operators" },
     ...graphPipeline(level).map(({ name, summary }) => ({ name, ir: "graph" as const, summary })),
     { name: "lower", ir: "loop", summary: "every node or group of nodes as a kernel" },
-    ...loopPasses(level).map(({ name }) => ({ name, ir: "loop" as const, summary: "" })),
+    ...loopPasses(level, features).map(({ name }) => ({ name, ir: "loop" as const, summary: "" })),
     ...programPasses(level).map(({ name, summary }) => ({ name, ir: "loop" as const, summary })),
   ];
 }
@@ -109,15 +112,20 @@ export async function listPasses(level: OptimizationLevel): Promise<PassInfo[]> 
 /** Refuses names that no pass has at any level: nothing would be printed, and nobody would know why. */
 export async function checkPassNames({ printIrAfter = [] }: IrFlags): Promise<void> {
   if (printIrAfter.length === 0) return;
-  const passes = (await Promise.all(([0, 3, "s"] as const).map(listPasses))).flat();
+  const levels = ([0, 3, "s"] as const).map((level) => listPasses(level));
+  const passes = (await Promise.all([...levels, listPasses(3, { simd: false })])).flat();
   const known = new Set(passes.map(({ name }) => name));
   for (const name of printIrAfter) {
     if (!known.has(name)) throw usageError(`no pass is named "${name}"`, `passes: ${[...known].join(", ")}`);
   }
 }
 
-export async function printPasses(level: OptimizationLevel, terminal: Terminal): Promise<void> {
-  const passes = await listPasses(level);
+export async function printPasses(
+  level: OptimizationLevel,
+  features: Partial<Features> | undefined,
+  terminal: Terminal,
+): Promise<void> {
+  const passes = await listPasses(level, features);
   if (terminal.flags.json === true) {
     terminal.printJson(passes.map((pass, index) => ({ index, ...pass })));
     return;

@@ -87,7 +87,7 @@ function addRunFlags(command: Command): void {
 
 const runRun: Body<Flags> = async (terminal, [path], flags) => {
   if (flags.listPasses === true) {
-    await printPasses(flags.O ?? 3, terminal);
+    await printPasses(flags.O ?? 3, flags.features, terminal);
     return EXIT_OK;
   }
   const file = await readModel(requireModel(path), terminal.io);

@@ -10,7 +10,7 @@ import { type Dim, isStatic, multiplyDims } from "../ir/dim.js";
 import { add, constantIndex, minIndex, mul, type Operand } from "../loop/builder.js";
 import type { Buffer, Expr } from "../loop/ir.js";
 import type { NodeScope } from "../lowering/context.js";
-import { Accumulators, type Extent, extentOf, type Panels, rowsFor, tileRuns } from "./tile.js";
+import { Accumulators, columnsFor, type Extent, extentOf, type Panels, rowsFor, tileRuns } from "./tile.js";
 
 export interface Contraction {
   /** Extents of the output places; tiles lie along the last. */
@@ -66,7 +66,7 @@ const unrolledFirstLayer = 24;
 export function contract(s: NodeScope, shape: Contraction, operands: ContractionOperands): void {
   const depth = shape.taps.reduce<Dim>(multiplyDims, shape.channels);
   shape.panels.forEach((stretch, index) => {
-    const largest = rowsFor(stretch.columns, s.target.fusedMultiplyAdd);
+    const largest = rowsFor(stretch.columns, s.target);
     const panelBytes = isStatic(depth) ? depth * stretch.packed * 4 : 0;
     // Of a single place the weights are read once: threads share out all panels alike.
     const isWhole = s.target.threads && shape.out.every((extent) => extent === 1);
@@ -74,12 +74,15 @@ export function contract(s: NodeScope, shape: Contraction, operands: Contraction
     forPanelBlocks(s, stretch.count, Math.max(1, block), (start, end) => {
       forTiles(s, shape.out, largest, (rows, places) => {
         s.for("panel", start, end, (panel) => {
-          multiplyTile(s, shape, operands, rows, places, {
+          const place = {
             panel: s.let("w", operands.panel(index, panel)),
             packed: stretch.packed,
             column: s.let("column", add(stretch.start, mul(panel, stretch.columns))),
             columns: stretch.columns,
-          });
+          };
+          forParts(s, place, columnsFor(rows, s.target), (part) =>
+            multiplyTile(s, shape, operands, rows, places, part),
+          );
         });
       });
     });
@@ -99,6 +102,25 @@ function forPanelBlocks(
     return;
   }
   s.for("block", 0, count, (start) => body(start, minIndex(add(start, block), count)), { step: block });
+}
+
+/** Calls the body for stretches of a panel's columns where it has more than a tile can hold. */
+function forParts(s: NodeScope, place: TilePlace, largest: number, body: (part: TilePlace) => void): void {
+  const { panel, column, columns } = place;
+  if (columns <= largest) {
+    body(place);
+    return;
+  }
+  const at = (first: Operand, count: number) =>
+    body({
+      ...place,
+      panel: s.let("w", add(panel, first)),
+      column: s.let("column", add(column, first)),
+      columns: count,
+    });
+  const whole = columns - (columns % largest);
+  s.for("first", 0, whole, (first) => at(first, largest), { step: largest });
+  if (whole < columns) at(whole, columns - whole);
 }
 
 /** Loops over tiles of neighbouring places along the last dim, shared out evenly. */

@@ -88,9 +88,9 @@ export function depthwise(s: NodeScope, p: DepthwiseParameters, operands: Depthw
   s.for("n", 0, s.dim(p.batch), (n) => nest(n, []));
 }
 
-/** Four places of a stride-1 row share most of their input; with larger strides, or many taps, fewer are kept. */
+/** Four places of a stride-1 row share most of their input; two where each sum is four scalars. */
 function forRow(s: NodeScope, p: DepthwiseParameters, body: (rows: number, x: Expr) => void): void {
-  for (const run of tileRuns(s, p.out.at(-1)!, 4)) {
+  for (const run of tileRuns(s, p.out.at(-1)!, s.target.simd ? 4 : 2)) {
     s.for("tile", 0, run.count, (tile) => body(run.rows, s.let("x", add(run.start, mul(tile, run.rows)))));
   }
 }

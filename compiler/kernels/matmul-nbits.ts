@@ -106,7 +106,8 @@ export function matmulBlocks(s: NodeScope, rows: Dim, m: BlockMatrix, operands: 
   const panels = panelsFor(m);
   const blocks = blocksOf(m);
   const words = blocks * wordsPerBlock(m);
-  const largest = isStatic(rows) ? Math.min(largestTile, rows) : largestTile;
+  const most = s.target.simd ? largestTile : 1;
+  const largest = isStatic(rows) ? Math.min(most, rows) : most;
   panels.forEach((stretch, index) => {
     s.for("panel", 0, stretch.count, (panel) => {
       const first = (depth: number): Expr =>

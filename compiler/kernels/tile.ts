@@ -8,6 +8,9 @@
  * rows run at 33 GFLOP/s on Node 20 and 38 on Node 24, five at 20 to 31 and 40, six at 24 (one core that does 47 fused).
  * Fewer than eight accumulators cannot hide the latency of the multiply-add, so rows are shared out evenly instead of
  * leaving a thin last tile.
+ *
+ * Without SIMD a vector is four scalars, and there are no more registers for them: a tile takes two rows of four
+ * columns, or one of eight, out of panels that stay as they are. Eight sums, the weights, the element and a product.
  */
 
 import { type Dim, DimExpression, isStatic } from "../ir/dim.js";
@@ -28,7 +31,7 @@ import {
 } from "../loop/builder.js";
 import { type Expr, f32x4, type Variable } from "../loop/ir.js";
 import type { NodeScope } from "../lowering/context.js";
-import type { KernelScope, TensorView } from "../lowering/scope.js";
+import type { KernelScope, Target, TensorView } from "../lowering/scope.js";
 
 export const lanes = 4;
 
@@ -96,11 +99,21 @@ function smallerTiles(largest: number): number[] {
   return largest === 1 ? [1] : [largest, ...smallerTiles(Math.floor(largest / 2))];
 }
 
+/** What the shape of tiles depends on. */
+type TileTarget = Pick<Target, "simd" | "fusedMultiplyAdd">;
+
 /** How many rows a tile takes where it has this many columns, so that accumulators fill the registers. */
-export function rowsFor(columns: number, fused: boolean): number {
-  if (columns <= 4) return fused ? 8 : 6;
-  if (columns <= 8) return fused ? 6 : 4;
+export function rowsFor(columns: number, { simd, fusedMultiplyAdd }: TileTarget): number {
+  if (!simd) return 2;
+  if (columns <= 4) return fusedMultiplyAdd ? 8 : 6;
+  if (columns <= 8) return fusedMultiplyAdd ? 6 : 4;
   return columns <= 12 ? 3 : 2;
+}
+
+/** Columns that a tile of so many rows takes at most out of a panel. */
+export function columnsFor(rows: number, { simd }: TileTarget): number {
+  if (simd) return Number.POSITIVE_INFINITY;
+  return rows === 1 ? 2 * lanes : lanes;
 }
 
 export class Accumulators {

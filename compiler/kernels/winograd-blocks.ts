@@ -146,7 +146,7 @@ class OpenBlocks implements TileBlocks {
     private readonly columns: Dim,
     target: Target,
   ) {
-    const multiple = rowsFor(8, target.fusedMultiplyAdd);
+    const multiple = rowsFor(8, target);
     this.tiles = Math.floor(blockTiles / multiple) * multiple;
     this.chunks = target.threads ? largestChunks : 1;
   }

@@ -38,6 +38,8 @@ export interface Border {
 
 /** What kernels need to know of the machine they are made for. */
 export interface Target {
+  /** There are registers for vectors; without, their lanes become scalars. */
+  readonly simd: boolean;
   /** Multiply-add on vectors is one instruction (relaxed SIMD). */
   readonly fusedMultiplyAdd: boolean;
   /** Kernels may be shared out over threads. */

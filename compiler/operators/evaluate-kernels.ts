@@ -110,7 +110,7 @@ class KernelEvaluation<S extends AttributeSchema> {
   }
 }
 
-const evaluationTarget: Target = { fusedMultiplyAdd: false, threads: false, strict: true };
+const evaluationTarget: Target = { simd: true, fusedMultiplyAdd: false, threads: false, strict: true };
 
 /** A node's scope where nothing is fused with the node. */
 class EvaluationScope extends KernelScope implements NodeScope {

@@ -6,11 +6,12 @@ import { collapse } from "./collapse.js";
 import { hoist } from "./hoist.js";
 import { mergeSimilar } from "./merge-similar.js";
 import type { LoopPass, ProgramPass } from "./pass.js";
+import { scalarize } from "./scalarize.js";
 import { simplify } from "./simplify.js";
 import { split } from "./split.js";
 import { transpose } from "./transpose.js";
 import { unroll } from "./unroll.js";
-import { vectorize } from "./vectorize.js";
+import { vectorize, vectorizeNarrow } from "./vectorize.js";
 
 const optimizing: readonly LoopPass[] = [
   split,
@@ -25,9 +26,21 @@ const optimizing: readonly LoopPass[] = [
   simplify,
 ];
 
-/** What runs at an optimisation level; kernels are right without any pass, and without threads in one part. */
-export function loopPasses(level: 0 | 1 | 2 | 3 | "s", threads = false): readonly LoopPass[] {
-  if (level === 0) return [];
+/** What code without SIMD takes: vectors of one part, whose lanes are scalars that do not wait for each other. */
+const optimizingScalars: readonly LoopPass[] = optimizing
+  .filter((pass) => pass !== transpose)
+  .flatMap((pass) => (pass === vectorize ? [vectorizeNarrow, scalarize] : [pass]));
+
+/**
+ * What runs at an optimisation level; kernels are right without any pass, and without threads in one part. Without
+ * SIMD vectors have to become scalars at every level.
+ */
+export function loopPasses(
+  level: 0 | 1 | 2 | 3 | "s",
+  { simd = true, threads = false }: { readonly simd?: boolean; readonly threads?: boolean } = {},
+): readonly LoopPass[] {
+  if (level === 0) return simd ? [] : [scalarize];
+  if (!simd) return optimizingScalars;
   if (!threads) return optimizing;
   // Behind the passes that change loops, and before those that move what they have in common out of them.
   const at = optimizing.indexOf(hoist);

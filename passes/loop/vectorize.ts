@@ -39,21 +39,30 @@ import { KernelRanges } from "./ranges.js";
 import { identityOf } from "./reductions.js";
 import { storesLast } from "./stores-last.js";
 import { bodyCost } from "./vectorize-cost.js";
-import { planVectors, type VectorPlan, valuesIn } from "./vectorize-plan.js";
+import { analyseLanes, planVectors, type VectorPlan, valuesIn } from "./vectorize-plan.js";
 import { type WideLoop, widenBody } from "./widen.js";
 
 type Block = readonly Statement[];
 
 export const vectorize: LoopPass = {
   name: "vectorize",
-  run: (kernel) => ({ ...kernel, body: new Vectorizing(kernel).block(kernel.body) }),
+  run: (kernel) => ({ ...kernel, body: new Vectorizing(kernel, false).block(kernel.body) }),
+};
+
+/** For targets without SIMD: vectors of one part, and only where their lanes side by side pay as scalars, too. */
+export const vectorizeNarrow: LoopPass = {
+  name: "vectorize",
+  run: (kernel) => ({ ...kernel, body: new Vectorizing(kernel, true).block(kernel.body) }),
 };
 
 class Vectorizing {
   private readonly names: Names;
   private readonly ranges: KernelRanges;
 
-  constructor(kernel: Kernel) {
+  constructor(
+    kernel: Kernel,
+    private readonly isNarrow: boolean,
+  ) {
     this.names = new Names(kernel);
     this.ranges = new KernelRanges(kernel);
   }
@@ -70,7 +79,7 @@ class Vectorizing {
   private vectorized(original: For): Statement[] | null {
     const inlined = inlineIndexLets(original.body, new Set([original.variable]));
     const loop = { ...original, body: storesLast(inlined, this.names) };
-    const plan = planVectors(loop);
+    const plan = this.isNarrow ? planScalars(loop) : planVectors(loop);
     if (plan === null) return null;
     const [start, end] = [constantIndex(loop.start), constantIndex(loop.end)];
     if (start === undefined || end === undefined) return this.dynamic(plan, loop);
@@ -82,7 +91,7 @@ class Vectorizing {
   /** A loop between constants: all counts are known. */
   private fixed(plan: VectorPlan, loop: For, start: number, end: number): Statement[] {
     const vectors = Math.floor((end - start) / plan.lanes);
-    const parts = Math.min(partsFor(plan, loop), vectors);
+    const parts = Math.min(this.partsFor(plan, loop), vectors);
     const wide = this.wideLoop(plan, loop, parts);
     const rest = vectors % parts;
     const wideEnd = start + (vectors - rest) * plan.lanes;
@@ -113,7 +122,7 @@ class Vectorizing {
       this.ranges.isExtent(difference) || (constantIndex(start) === 0 && this.ranges.isExtent(loop.end));
     const extent = bind(`${name}_extent`, isExtent ? difference : maxIndex(difference, 0));
     const multiple = (of: number): Expr => add(op("and", extent, -of), start);
-    const parts = partsFor(plan, loop);
+    const parts = this.partsFor(plan, loop);
     const wide = this.wideLoop(plan, loop, parts);
     const wideEnd = bind(`${name}_wide`, multiple(parts * plan.lanes));
     const vectorEnd = parts > 1 ? bind(`${name}_vector`, multiple(plan.lanes)) : wideEnd;
@@ -126,6 +135,10 @@ class Vectorizing {
       ...this.combined(wide, parts),
       scalarRest({ ...loop, end }, vectorEnd, end),
     ];
+  }
+
+  private partsFor(plan: VectorPlan, loop: For): 1 | 2 | 4 {
+    return this.isNarrow ? 1 : partsFor(plan, loop);
   }
 
   private wideLoop(plan: VectorPlan, loop: For, parts: number): WideLoop {
@@ -213,13 +226,34 @@ const ACCUMULATOR_REGISTERS = 12;
 /** How many vectors a step should handle: enough to hide latency, as far as registers and code size allow. */
 function partsFor(plan: VectorPlan, loop: For): 1 | 2 | 4 {
   const { operations } = bodyCost(plan, loop);
-  let accumulators = plan.reductions.size;
-  let jams = false;
-  for (const statement of statementsIn(loop.body)) {
-    if (statement.kind === "for") jams = true;
-    if (statement.kind === "let" && statement.variable.mutable) accumulators += 1;
-  }
+  const { accumulators, jams } = sumsOf(plan, loop);
   const [few, some] = jams || plan.reductions.size > 0 ? [24, 48] : [8, 24];
   if (operations <= few && accumulators * 4 <= ACCUMULATOR_REGISTERS) return 4;
   return operations <= some && accumulators * 2 <= ACCUMULATOR_REGISTERS ? 2 : 1;
+}
+
+/** How many running sums a pass has, and whether it runs inner loops. */
+function sumsOf(plan: VectorPlan, loop: For): { accumulators: number; jams: boolean } {
+  const statements = statementsIn(loop.body);
+  const own = statements.filter((statement) => statement.kind === "let" && statement.variable.mutable);
+  return {
+    accumulators: plan.reductions.size + own.length,
+    jams: statements.some(({ kind }) => kind === "for"),
+  };
+}
+
+/** Operations of a body that is written out for each lane only to be counted less often. */
+const SHORT_BODY = 8;
+
+/**
+ * Lanes that are scalars pay where a sum would wait for itself, where an inner loop is run once for all of them, and
+ * where there is little to do between two counts; each has a register for every sum.
+ */
+function planScalars(loop: For): VectorPlan | null {
+  const plan = analyseLanes(loop);
+  if (plan === null) return null;
+  const { accumulators, jams } = sumsOf(plan, loop);
+  if (accumulators * plan.lanes > ACCUMULATOR_REGISTERS) return null;
+  const pays = accumulators > 0 || jams || bodyCost(plan, loop).operations <= SHORT_BODY;
+  return pays ? plan : null;
 }

@@ -68,7 +68,10 @@ describe("wrong usage exits with 2, and says what is wrong", () => {
     [["compile", "m.onnx", "--dim", "n"], "expected NAME=N or NAME=MIN..MAX"],
     [["compile", "m.onnx", "--dim", "n=1", "--dim", "n=2"], '"n" is given twice'],
     [["compile", "m.onnx", "--input-shape", "x:1xN"], "expected NAME:SHAPE"],
-    [["compile", "m.onnx", "--features", "avx"], 'unknown feature "avx"; known: simd, relaxed-simd, threads'],
+    [
+      ["compile", "m.onnx", "--features", "avx"],
+      'unknown feature "avx"; known: simd, relaxed-simd, threads, scalar',
+    ],
     [["compile", "m.onnx", "--weights", "gone"], "expected embed or split"],
     [["compile", "m.onnx", "--max-memory", "lots"], "expected a number of bytes"],
     [["run", "m.onnx", "--layout", "chwn"], "Allowed choices are nchw, nhwc"],

@@ -88,11 +88,13 @@ describe("--features", () => {
   test("takes a list, with signs", () => {
     expect(parseFeatures("relaxed-simd,threads")).toEqual({ relaxedSimd: true, threads: true });
     expect(parseFeatures("+relaxed-simd, -threads")).toEqual({ relaxedSimd: true, threads: false });
+    expect(parseFeatures("scalar")).toEqual({ simd: false });
+    expect(parseFeatures("scalar,-scalar")).toEqual({ simd: true });
     expect(parseFeatures("-simd128", { threads: true })).toEqual({ threads: true, simd: false });
   });
 
   test("names the known ones where one is not", () => {
-    const known = /unknown feature ".*"; known: simd, relaxed-simd, threads/;
+    const known = /unknown feature ".*"; known: simd, relaxed-simd, threads, scalar/;
     refuses(parseFeatures, ["avx", "", "relaxed-simd,,", "constructor", "++simd"], known);
   });
 });

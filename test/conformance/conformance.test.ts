@@ -1,6 +1,6 @@
 /**
  * ONNX's own operator tests, where they lie beside the project: all with the dims of the models, and for the time's sake
- * a third with all dims open (`npm run conformance -- DIR --dynamic` runs all of those, too).
+ * a third with all dims open and an eighth without SIMD (`npm run conformance -- DIR --dynamic`, or `--scalar`, runs all).
  */
 
 import { existsSync } from "node:fs";
@@ -9,7 +9,7 @@ import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
 import { casesOf } from "./cases.js";
 import { judge } from "./judge.js";
-import { runCase } from "./run.js";
+import { type CaseOptions, runCase } from "./run.js";
 
 const directory = join(fileURLToPath(new URL("../../..", import.meta.url)), "shared/onnx-backend/node");
 const isThere = existsSync(directory);
@@ -30,15 +30,16 @@ const fixedOnly: readonly string[] = [
 
 describe.skipIf(!isThere)(`the cases of ${directory}`, () => {
   test.each([
-    ["with the dims of the models", 1],
-    ["with all dims open", 3],
-  ])("%s", async (_, step) => {
-    const dynamic = step > 1;
+    ["with the dims of the models", 1, {}],
+    ["with all dims open", 3, { dynamic: true }],
+    ["without SIMD", 8, { scalar: true }],
+  ] as [string, number, CaseOptions][])("%s", async (_, step, options) => {
+    const { dynamic = false } = options;
     const wrong: string[] = [];
     let at = 0;
     for (const one of casesOf(directory)) {
       if (at++ % step > 0) continue;
-      const { name, verdict, reason } = judge(await runCase(one, dynamic));
+      const { name, verdict, reason } = judge(await runCase(one, options));
       const isKnown = dynamic && fixedOnly.includes(name);
       if ((verdict === "failed") !== isKnown) wrong.push(`${name}: ${reason ?? "passes"}`);
     }

@@ -9,6 +9,7 @@ import { runCase } from "./run.js";
 interface Options {
   json?: string;
   dynamic?: boolean;
+  scalar?: boolean;
   filter?: string;
   verbose?: boolean;
 }
@@ -20,7 +21,7 @@ async function run(directory: string, options: Options): Promise<void> {
   for (const one of casesOf(directory)) {
     if (!pattern.test(one.name)) continue;
     if (isTerminal) process.stderr.write(`\r\x1b[K${verdicts.length} ${one.name}`);
-    const verdict = judge(await runCase(one, options.dynamic ?? false));
+    const verdict = judge(await runCase(one, options));
     verdicts.push(verdict);
     if (isTerminal) process.stderr.write("\r\x1b[K");
     if (verdict.verdict === "failed") console.log(`FAILED ${verdict.name}: ${verdict.reason}`);
@@ -37,6 +38,7 @@ await new Command("conformance")
   .argument("<directory>", "folder of NAME/model.onnx and NAME/test_data_set_N/*.pb")
   .option("--json <file>", "write every outcome to a file")
   .option("--dynamic", "leave the dims of all inputs open")
+  .option("--scalar", "compile to code without SIMD")
   .option("--filter <pattern>", "run the cases whose names match")
   .option("--verbose", "print the cases that pass, too")
   .action(run)

@@ -16,12 +16,23 @@ export interface Outcome {
   readonly reason?: string;
 }
 
-/** @param dynamic leaves the dims of the inputs open */
-export async function runCase(one: Case, dynamic: boolean): Promise<Outcome> {
+export interface CaseOptions {
+  /** Leave the dims of the inputs open. */
+  readonly dynamic?: boolean;
+  /** Compile to code without SIMD. */
+  readonly scalar?: boolean;
+}
+
+export async function runCase(
+  one: Case,
+  { dynamic = false, scalar = false }: CaseOptions = {},
+): Promise<Outcome> {
   const { name } = one;
   let model: Model | undefined;
   try {
-    const artifact = await compile(dynamic ? leaveDimsOpen(one.model) : one.model);
+    const artifact = await compile(dynamic ? leaveDimsOpen(one.model) : one.model, {
+      features: { simd: !scalar },
+    });
     if (!WebAssembly.validate(artifact.wasm as BufferSource)) return failed(name, "the module is not valid");
     model = await load(artifact.wasm as BufferSource);
   } catch (error) {

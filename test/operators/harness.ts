@@ -132,7 +132,9 @@ export async function interpret(node: NodeCase): Promise<TensorData[]> {
 
 export function interpretGraph(graph: Graph, feeds: ReadonlyMap<string, TensorData>): TensorData[] {
   verifyGraph(graph, { operators: findOperator });
-  const program = shareKernels(lowerGraph(graph, { fusedMultiplyAdd: false, threads: false, strict: false }));
+  const program = shareKernels(
+    lowerGraph(graph, { simd: true, fusedMultiplyAdd: false, threads: false, strict: false }),
+  );
   verifyProgram(program);
   const bytes = new Map(graph.inputs.map(({ name }) => [name, tensorBytes(feeds.get(name)!)]));
   return runProgram(program, bytes, undefined, symbolsOf(graph, feeds)).map(({ bytes: data, dims }, i) => {

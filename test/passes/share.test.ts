@@ -103,5 +103,5 @@ describe("loops that are not", () => {
 
 test("without threads no loop is shared out", () => {
   expect(loopPasses(3)).not.toContain(share);
-  expect(loopPasses(3, true)).toContain(share);
+  expect(loopPasses(3, { threads: true })).toContain(share);
 });

@@ -224,7 +224,7 @@ describe("refusals", () => {
     expect(() => emitModule(inputOf([call(b.finish(), y)]))).toThrow("rem_u on f32");
   });
 
-  test("vectors where there are none", () => {
+  test("vectors that no pass has made scalars of where there is no SIMD", () => {
     const features = { simd: false, relaxedSimd: false };
     expect(() => emitModule(standard({ features }))).toThrow("f32x4 in a module without SIMD");
     const b = new KernelBuilder("scalar");

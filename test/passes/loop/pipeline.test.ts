@@ -1,10 +1,12 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { parseKernel } from "../../../compiler/loop/parse.js";
+import { exprsIn } from "../../../compiler/loop/rewrite.js";
 import { addressing } from "../../../passes/loop/addressing.js";
 import { collapse } from "../../../passes/loop/collapse.js";
 import { hoist } from "../../../passes/loop/hoist.js";
 import { loopPasses } from "../../../passes/loop/pipeline.js";
+import { scalarize } from "../../../passes/loop/scalarize.js";
 import { simplify } from "../../../passes/loop/simplify.js";
 import { split } from "../../../passes/loop/split.js";
 import { transpose } from "../../../passes/loop/transpose.js";
@@ -181,6 +183,18 @@ describe("random kernels keep their results", () => {
         checkPasses(kernel, loopPasses(3), [run]);
       }),
       { numRuns: 2 * runs },
+    );
+  });
+
+  it("as scalars", () => {
+    fc.assert(
+      fc.property(kernelSpecs, (spec) => {
+        const { kernel, run } = randomKernel(spec);
+        checkPasses(kernel, [vectorize, scalarize], [run]);
+        const scalars = checkPasses(kernel, loopPasses(3, { simd: false }), [run]);
+        expect(exprsIn(scalars.body).every(({ type }) => type.lanes === 1)).toBe(true);
+      }),
+      { numRuns: runs },
     );
   });
 });
