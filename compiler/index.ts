@@ -13,14 +13,7 @@ import { invariant, KilnError } from "./diagnostics.js";
 import { type Dim, dimSymbols, equalDims, isStatic, printDim, symbolDim } from "./ir/dim.js";
 import { type Graph, splitStates, type Value } from "./ir/graph.js";
 import { generateLoader } from "./loader.js";
-import {
-  type Call,
-  callsOf,
-  kernelsOf,
-  type Program,
-  type ProgramBuffer,
-  type RunError,
-} from "./loop/program.js";
+import { callsOf, kernelsOf, type Program, type ProgramBuffer, type RunError } from "./loop/program.js";
 import {
   type Artifact,
   type CompileOptions,
@@ -29,6 +22,7 @@ import {
   symbolBounds,
   withDefaultLimits,
 } from "./options.js";
+import { describeCalls, sourceNodes } from "./source-nodes.js";
 import { Pipeline } from "./stages.js";
 import { encodeMetadata } from "./wasm/metadata.js";
 import { type EmittedModule, emitModule, memoryPages } from "./wasm/module.js";
@@ -52,6 +46,7 @@ export async function compile(model: Uint8Array, options: CompileOptions = {}): 
   const pipeline = new Pipeline(options);
   const imported = await pipeline.importGraph(model);
   const importedNodes = imported.nodes.length;
+  const sources = sourceNodes(imported);
   const graph = pipeline.runGraphPasses(imported);
   const program = pipeline.runLoopPasses(pipeline.lower(graph));
   const plan = planMemory(program, symbolBounds(options));
@@ -64,8 +59,9 @@ export async function compile(model: Uint8Array, options: CompileOptions = {}): 
     memoryLimit: withDefaultLimits(options.limits).memoryBytes,
     features,
     optimize: options.optimize ?? 3,
-    metadata: (errors) => {
+    metadata: (errors, calls) => {
       metadata.errors = errors.map(describeError);
+      if (options.profile) metadata.calls = describeCalls(calls, sources);
       return encodeMetadata(metadata);
     },
     embed: metadata.weights.embedded ? plan.constants : [],
@@ -73,12 +69,14 @@ export async function compile(model: Uint8Array, options: CompileOptions = {}): 
   });
   checkModule(emitted.wasm, features);
   const loader = generateLoader(metadata, `${metadata.name}.wasm`);
+  const calls = describeCalls(emitted.calls, sources);
   return {
     wasm: emitted.wasm,
     ...(!metadata.weights.embedded && { weights }),
     ...loader,
     metadata,
     report: report(pipeline, program, plan, emitted, {
+      calls,
       compileMs: performance.now() - started,
       nodes: { imported: importedNodes, lowered: graph.nodes.length },
     }),
@@ -214,13 +212,6 @@ const describeError = ({ message, source }: RunError): RunErrorInfo => ({
   ...(source[0] !== undefined && { node: source[0] }),
 });
 
-/** Bytes of the buffers that a call takes, each once; those whose length only the run knows do not count. */
-const bytesOf = ({ args }: Call): number =>
-  [...new Set(args.map(({ buffer }) => buffer))].reduce(
-    (sum, { byteLength }) => sum + (isStatic(byteLength) ? byteLength : 0),
-    0,
-  );
-
 function patchReport(
   { bytesBefore, segments }: PatchOutcome,
   flops: number,
@@ -234,7 +225,7 @@ function report(
   program: Program,
   plan: MemoryPlan,
   emitted: EmittedModule,
-  totals: Pick<CompileReport, "compileMs" | "nodes">,
+  totals: Pick<CompileReport, "calls" | "compileMs" | "nodes">,
 ): CompileReport {
   const flops = callsOf(program).reduce((sum, call) => sum + call.flops, 0);
   return {
@@ -251,12 +242,6 @@ function report(
       name,
       calls: callsOf(program).filter((call) => call.kernel.name === name).length,
       codeBytes: emitted.kernelBytes.get(name) ?? 0,
-    })),
-    calls: emitted.calls.map(({ kernel, call }) => ({
-      kernel,
-      nodes: call.source,
-      flops: call.flops,
-      bytes: bytesOf(call),
     })),
   };
 }

@@ -3,7 +3,7 @@
 import type { PatchedSegment } from "../passes/graph/pass.js";
 import type { SymbolBounds } from "../passes/memory/plan.js";
 import type { OptimizationLevel } from "../passes/pipeline.js";
-import type { ModelMetadata } from "../runtime/metadata.js";
+import type { ModelMetadata, ProfiledCall } from "../runtime/metadata.js";
 import { defaultLimits, type Limits } from "./limits.js";
 
 export interface Features {
@@ -49,7 +49,7 @@ export interface CompileOptions {
   /** Checks the IR after every pass. */
   verify?: boolean;
   /**
-   * The module tells its host of every kernel that has run (`onKernel` of the runtime's `load`), to have them timed. It
+   * The module tells its host of every kernel that has run, to have them timed: onnx-kiln/runtime/profile does. It
    * imports a function for that, which other modules do not.
    */
   profile?: boolean;
@@ -83,13 +83,8 @@ export interface CompileReport {
     readonly segments: readonly PatchedSegment[];
   };
   readonly kernels: readonly { name: string; calls: number; codeBytes: number }[];
-  /** The calls of `run` in order: the function, the ONNX nodes it computes, its work and the bytes of its tensors. */
-  readonly calls: readonly {
-    readonly kernel: string;
-    readonly nodes: readonly string[];
-    readonly flops: number;
-    readonly bytes: number;
-  }[];
+  /** The calls of `run` in order. */
+  readonly calls: readonly ProfiledCall[];
 }
 
 export interface Artifact {

@@ -63,6 +63,22 @@ export interface RunErrorInfo {
   node?: string;
 }
 
+/** A call of a kernel in `run`, as a module compiled with `profile` tells of it. */
+export interface ProfiledCall {
+  /** Name of the function. */
+  readonly kernel: string;
+  /** Names of the ONNX nodes that it computes, and what they are. */
+  readonly nodes: readonly string[];
+  readonly operators: readonly string[];
+  /** Types of what the first of the nodes reads and the last one gives, such as `float32[1, 64, 56, 56]`. */
+  readonly inputs: readonly string[];
+  readonly outputs: readonly string[];
+  /** Multiply-adds of convolutions and matrix products count two; 0 where only the run knows. */
+  readonly flops: number;
+  /** Bytes of the tensors that it takes. */
+  readonly bytes: number;
+}
+
 export interface ModelMetadata {
   abi: typeof ABI_VERSION;
   /** Compiler and version, such as "onnx-kiln 0.1.0". */
@@ -84,6 +100,8 @@ export interface ModelMetadata {
   states: FixedBinding[];
   /** Of a module with threads: pages of the memory that it imports. */
   sharedMemory?: { initial: number; maximum: number };
+  /** Of a module compiled with `profile`: its calls, in the order of the numbers that it tells its host. */
+  calls?: ProfiledCall[];
 }
 
 /** Reads the payload of the custom section `kiln`: UTF-8 JSON. Throws E_ABI where it is damaged, or of an ABI this runtime cannot run. */

@@ -4,7 +4,7 @@ import { formatFacts, formatTable, left, right } from "../cli/table.js";
 import type { Colors } from "../cli/terminal.js";
 import { formatBytes, formatCount, formatTime } from "../cli/units.js";
 import type { BenchReport, EngineReport } from "./bench.js";
-import type { Profile } from "./profile.js";
+import type { PositionedProfile } from "./position.js";
 import type { Roofline } from "./roofline.js";
 
 const times = (ratio: number | undefined): string => (ratio === undefined ? "" : `${ratio.toFixed(2)}x`);
@@ -88,17 +88,55 @@ export const arenaShare = ({
 }: Pick<BenchReport, "arenaBytes" | "arenaLowerBoundBytes">): string =>
   (arenaLowerBoundBytes === 0 ? 1 : arenaBytes / arenaLowerBoundBytes).toFixed(3);
 
-/** Kernels by their time, longest first. */
-export function profileText({ kernels, runMs, kernelMs, runs }: Profile, colors: Colors): string {
-  const columns = [left("kernel"), ...["calls", "time", "share", "GFLOP/s", "GB/s"].map(right)];
+/** Kernels, or calls with the nodes that they compute, by their time, longest first. */
+export function profileText(profile: PositionedProfile, byCall: boolean, colors: Colors): string {
+  const { runMs, kernelMs, runs, roofline } = profile;
+  const total = `kernels ${formatTime(kernelMs)} of ${formatTime(runMs)} a run (mean of ${runs} runs)`;
+  const table = byCall ? callTable(profile, colors) : kernelTable(profile, colors);
+  return `${table}\n\n${total}\n${formatFacts(rooflineFacts(roofline), colors)}`;
+}
+
+function kernelTable({ kernels }: PositionedProfile, colors: Colors): string {
+  const columns = [
+    left("kernel"),
+    ...["calls", "time", "share", "GFLOP/s", "bytes", "GB/s", "FLOP/byte"].map(right),
+    left("bound by"),
+    right("of roof"),
+  ];
   const rows = kernels.map((one) => [
     one.kernel,
     one.calls,
     formatTime(one.ms),
     `${(one.share * 100).toFixed(1)}%`,
     one.gflops === 0 ? "" : one.gflops.toFixed(1),
+    formatBytes(one.bytes),
     one.gigabytesPerSecond.toFixed(1),
+    one.intensity === 0 ? "" : one.intensity.toFixed(1),
+    one.bound,
+    percent(one.ofRoof),
   ]);
-  const total = `kernels ${formatTime(kernelMs)} of ${formatTime(runMs)} a run (mean of ${runs} runs)`;
-  return `${formatTable(columns, rows, colors)}\n${total}`;
+  return formatTable(columns, rows, colors);
+}
+
+function callTable({ calls, kernelMs }: PositionedProfile, colors: Colors): string {
+  const columns = [
+    right("call"),
+    left("kernel"),
+    right("time"),
+    right("share"),
+    left("nodes"),
+    left("result"),
+  ];
+  const rows = calls
+    .map((call, i) => ({ ...call, i }))
+    .sort((a, b) => b.ms - a.ms)
+    .map(({ i, kernel, ms, nodes, outputs }) => [
+      i,
+      kernel,
+      formatTime(ms),
+      `${((100 * ms) / (kernelMs || 1)).toFixed(1)}%`,
+      nodes.join(", "),
+      outputs.join(", "),
+    ]);
+  return formatTable(columns, rows, colors);
 }

@@ -8,9 +8,8 @@ import { type Command, InvalidArgumentError, Option } from "commander";
 import { type BenchReport, benchModel, ResultsDiffer } from "../bench/bench.js";
 import { EngineMissing } from "../bench/engines.js";
 import { benchPage } from "../bench/report-html.js";
-import { benchText, profileText, rooflineFacts } from "../bench/report-text.js";
-import type { Roofline } from "../bench/roofline.js";
-import { isMeasurable, type Variant, variants } from "../bench/variants.js";
+import { benchText, rooflineFacts } from "../bench/report-text.js";
+import { type Variant, variants } from "../bench/variants.js";
 import { type Body, defineAction, requireModel } from "./action.js";
 import { addCompileFlags, type CompileFlags, grouped } from "./compile-flags.js";
 import { compileModel } from "./compile-model.js";
@@ -18,6 +17,7 @@ import { CommandError, EXIT_OK, fileError } from "./failure.js";
 import { type FeedFlags, prepareFeeds } from "./feeds.js";
 import { parseAssignment, parseNumber, parseWhole } from "./flags.js";
 import { type ModelFile, readModel, requireOnnx } from "./model-file.js";
+import { measureMachine } from "./profile.js";
 import { formatFacts } from "./table.js";
 import type { CommonFlags, Io, Terminal } from "./terminal.js";
 
@@ -29,7 +29,6 @@ interface Flags extends CompileFlags, Pick<FeedFlags, "seed" | "input"> {
   coldStarts?: number;
   tolerance?: number;
   roofline?: boolean;
-  profile?: boolean;
   html?: string;
 }
 
@@ -60,10 +59,6 @@ export function addBenchCommand(program: Command, io: Io): void {
       parseAssignment,
     ),
     new Option("--seed <n>", "seed of the made-up inputs (default: 0)").argParser(parseWhole(0)),
-    new Option(
-      "--profile",
-      "only time Kiln's kernels, in the last of the variants of one thread, or of the chosen ones",
-    ),
     new Option("--roofline", "only measure what the machine can do at most; no model is needed"),
   ]);
   grouped(command, "Output", [new Option("--html <file>", "write a page with charts, too")]);
@@ -96,46 +91,18 @@ const usualTolerance = 1e-3;
 
 const runBench: Body<Flags> = async (terminal, [path], flags) => {
   if (flags.roofline === true) {
-    const roofline = await measureMachine(flags);
+    const roofline = await measureMachine(flags.duration ?? 5);
     if (flags.json === true) terminal.printJson(roofline);
     else terminal.print(formatFacts(rooflineFacts(roofline), terminal.colors));
     return EXIT_OK;
   }
   const file = requireOnnx(await readModel(requireModel(path), terminal.io));
-  if (flags.profile === true) return printProfile(file, flags, terminal);
   const report = await bench(file, flags, terminal);
   if (flags.html !== undefined) await writePage(flags.html, report);
   if (flags.json === true) terminal.printJson(report);
   else terminal.print(benchText(report, terminal.colors));
   return EXIT_OK;
 };
-
-/** Imported when needed: it brings the backend. */
-async function measureMachine({ duration = 5 }: Flags): Promise<Roofline> {
-  const { measureRoofline } = await import("../bench/roofline.js");
-  return measureRoofline({ msEach: Math.min(300, duration * 100) });
-}
-
-async function printProfile(
-  file: ModelFile,
-  flags: Flags & CommonFlags,
-  terminal: Terminal,
-): Promise<number> {
-  const isWanted = ({ threaded }: Variant): boolean => flags.variants !== undefined || !threaded;
-  const variant = variantsOf(flags).findLast((one) => isMeasurable(one) && isWanted(one));
-  if (variant === undefined) throw new CommandError("no variant can be measured on this engine");
-  const features = { ...flags.features, ...variant.features };
-  const { artifact } = await compileModel(file, { ...flags, features, profile: true }, terminal, file.name);
-  const { profileArtifact } = await import("../bench/profile.js");
-  const { feeds } = await prepareFeeds(artifact.metadata.inputs, flags);
-  const profile = await profileArtifact(artifact, feeds, {
-    ...durationOf(flags),
-    threads: variant.threaded ? threadsOf(flags) : 1,
-  });
-  if (flags.json === true) terminal.printJson({ variant: variant.name, ...profile });
-  else terminal.print(profileText(profile, terminal.colors));
-  return EXIT_OK;
-}
 
 const threadsOf = ({ threads = 2 }: Flags): number => threads;
 
@@ -158,7 +125,7 @@ async function bench(file: ModelFile, flags: Flags & CommonFlags, terminal: Term
       duration: durationOf(flags),
       tolerance: flags.tolerance ?? usualTolerance,
       coldStarts: flags.weights === "split" ? 0 : (flags.coldStarts ?? 3),
-      measureRoofline: () => measureMachine(flags),
+      measureRoofline: () => measureMachine(flags.duration ?? 5),
     });
   } catch (error) {
     if (error instanceof ResultsDiffer || error instanceof EngineMissing)

@@ -9,6 +9,7 @@ import { EXIT_USAGE } from "./failure.js";
 import { addInspectCommand } from "./inspect.js";
 import { addOpsCommand } from "./ops.js";
 import { packageInfo } from "./package-info.js";
+import { addProfileCommand } from "./profile.js";
 import { addRunCommand } from "./run.js";
 import { type Io, Terminal, usesColor } from "./terminal.js";
 import { addZooCommand } from "./zoo.js";
@@ -77,6 +78,7 @@ const commands: readonly ((program: Command, io: Io) => void)[] = [
   addRunCommand,
   addInspectCommand,
   addBenchCommand,
+  addProfileCommand,
   addCheckCommand,
   addOpsCommand,
   addZooCommand,

@@ -31,6 +31,7 @@ export function addCompileCommand(program: Command, io: Io): void {
     .argument("[model]", "ONNX file, or - for stdin");
   grouped(command, "Output", [
     new Option("-o, --output <path>", "the module to write, or a folder; default: NAME.wasm in this folder"),
+    new Option("--profile", "a module with model.profile(), which times its kernels, for browsers too"),
     new Option("--report", "print what was compiled: sizes, FLOPs, kernels"),
   ]);
   addCompileFlags(command);

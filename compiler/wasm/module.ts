@@ -21,8 +21,8 @@ export interface EmissionInput {
   readonly optimize: OptimizationLevel;
   /** The host is told of every call (see `run.ts`): the module imports a function then. */
   readonly profile?: boolean;
-  /** Payload of the custom section `kiln`, given what the error numbers of `run` mean. */
-  readonly metadata: (errors: readonly RunError[]) => Uint8Array;
+  /** Payload of the custom section `kiln`, given what the numbers of errors and of calls mean. */
+  readonly metadata: (errors: readonly RunError[], calls: readonly EmittedCall[]) => Uint8Array;
   /** Constants whose bytes become data segments. */
   readonly embed: readonly ProgramBuffer[];
 }
@@ -70,7 +70,7 @@ export function emitModule(input: EmissionInput): EmittedModule {
   const passive = input.features.threads ? withoutZeros(segments, MAX_PASSIVE_SEGMENTS) : null;
   const { code, errors, calls } = emitCode(input, kernels, passive);
   const kernelBytes = sizesOf(kernels, functionSizes(code));
-  const custom = { name: METADATA_SECTION, payload: metadata(errors) };
+  const custom = { name: METADATA_SECTION, payload: metadata(errors, calls) };
   if (passive !== null) {
     const wasm = assemblePassive(code, passive, custom);
     return { wasm, codeBytes: assemblePassive(code, [], custom).length, kernelBytes, calls };

@@ -45,17 +45,3 @@ test("variants that there are not, and results that are not near enough", async 
   const strict = await kiln("bench", model, ...short, "--variants", "plain", "--tolerance", "-1");
   expect([strict.code, strict.stderr]).toEqual([1, expect.stringContaining("nothing was timed")]);
 });
-
-test("--profile times the kernels under the names of the module's functions", async () => {
-  const model = folder.write("model.onnx", dense);
-  const { code, stdout } = await kiln("bench", model, ...short, "--profile", "--json");
-  expect(code).toBe(0);
-  const { calls, kernels, runMs, kernelMs } = JSON.parse(stdout);
-  expect(calls.length).toBeGreaterThan(0);
-  expect(kernels.map((one: { kernel: string }) => one.kernel).sort()).toEqual(
-    [...new Set(calls.map((one: { kernel: string }) => one.kernel))].sort(),
-  );
-  expect(kernelMs).toBeLessThanOrEqual(runMs);
-  const text = await kiln("bench", model, ...short, "--profile");
-  expect(text.stdout).toMatch(/^kernel +calls +time +share/);
-});
