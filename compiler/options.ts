@@ -5,6 +5,8 @@ import type { SymbolBounds } from "../passes/memory/plan.js";
 import type { OptimizationLevel } from "../passes/pipeline.js";
 import type { ModelMetadata, ProfiledCall } from "../runtime/metadata.js";
 import { defaultLimits, type Limits } from "./limits.js";
+import type { Choice } from "./tuning/choice.js";
+import type { TuningDatabase } from "./tuning/database.js";
 
 export interface Features {
   /** 128-bit vectors. Always there in this version; `false` (scalar code) is refused. */
@@ -46,6 +48,10 @@ export interface CompileOptions {
    * stages are computed in patches; where that is not enough, compiling fails. All dims must be bound.
    */
   arenaBytes?: number;
+  /** Decisions that were measured (`kiln tune`) and take the place of those by cost. */
+  tuning?: TuningDatabase;
+  /** Told of every decision that measurement could make better; a candidate that it returns is taken. */
+  onChoice?: (choice: Choice) => string | undefined;
   /** Checks the IR after every pass. */
   verify?: boolean;
   /**

@@ -23,6 +23,8 @@ import type { OnnxModel } from "./onnx/model.js";
 import { FoldingBudget } from "./operators/folding-budget.js";
 import { findOperator } from "./operators/index.js";
 import { type CompileOptions, type PassEvent, symbolBounds, withDefaultLimits } from "./options.js";
+import { choosing } from "./tuning/choice.js";
+import { lookUp } from "./tuning/database.js";
 
 /** Runs the pass on the graph and on the regions of its branches and loops. */
 export function runOnGraph(pass: GraphPass, graph: Graph, context: PassContext): void {
@@ -85,12 +87,14 @@ export class Pipeline {
   }
 
   private target(): Target {
-    const { features = {}, strict = false } = this.options;
+    const { features = {}, strict = false, tuning, onChoice } = this.options;
+    const known = tuning === undefined ? () => undefined : lookUp(tuning, features);
     return {
       simd: features.simd !== false,
       fusedMultiplyAdd: features.relaxedSimd === true,
       threads: features.threads === true,
       strict,
+      choose: choosing((choice) => onChoice?.(choice) ?? known(choice.key)),
     };
   }
 

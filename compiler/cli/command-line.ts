@@ -12,6 +12,7 @@ import { packageInfo } from "./package-info.js";
 import { addProfileCommand } from "./profile.js";
 import { addRunCommand } from "./run.js";
 import { type Io, Terminal, usesColor } from "./terminal.js";
+import { addTuneCommand } from "./tune.js";
 import { addZooCommand } from "./zoo.js";
 
 /**
@@ -79,6 +80,7 @@ const commands: readonly ((program: Command, io: Io) => void)[] = [
   addInspectCommand,
   addBenchCommand,
   addProfileCommand,
+  addTuneCommand,
   addCheckCommand,
   addOpsCommand,
   addZooCommand,

@@ -29,6 +29,7 @@ export interface CompileFlags extends ModelFlags {
   weights?: "embed" | "split";
   maxMemory?: number;
   arena?: number;
+  tuning?: string;
   verify?: boolean;
   profile?: boolean;
 }
@@ -75,6 +76,7 @@ export function addCompileFlags(command: Command): void {
       "--arena <bytes>",
       "most memory for tensors beside weights, as in 128KB: large stages are computed in patches, or refused",
     ).argParser(parseBytes),
+    new Option("--tuning <file>", "choices that were measured, as `kiln tune` writes them"),
     new Option("--max-memory <bytes>", "most linear memory the module may take, as in 64MB").argParser(
       parseBytes,
     ),

@@ -6,6 +6,7 @@ import { checkPassNames, type IrFlags, IrPrinter, type PrintedIr } from "./ir-fl
 import { externalDataOf, type ModelFile } from "./model-file.js";
 import { Progress } from "./progress.js";
 import type { Terminal } from "./terminal.js";
+import { readTuning } from "./tuning-file.js";
 
 type Flags = CompileFlags & IrFlags;
 
@@ -35,6 +36,7 @@ export async function runCompiler<T>(
   using progress = new Progress(terminal, "compiling");
   const result = await run({
     ...compileOptions(flags),
+    ...(flags.tuning !== undefined && { tuning: await readTuning(flags.tuning) }),
     externalData: await externalDataOf(model, flags.externalDataRoot),
     onStage: progress.stage,
     ...(printer.isNeeded && {

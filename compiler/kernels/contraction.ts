@@ -6,11 +6,20 @@
  * places go by; within it the tile's own rows stay in the first-level cache while the block's panels go by.
  */
 
-import { type Dim, isStatic, multiplyDims } from "../ir/dim.js";
+import { type Dim, DimExpression, isStatic, multiplyDims, printDim } from "../ir/dim.js";
 import { add, constantIndex, minIndex, mul, type Operand } from "../loop/builder.js";
 import type { Buffer, Expr } from "../loop/ir.js";
 import type { NodeScope } from "../lowering/context.js";
-import { Accumulators, columnsFor, type Extent, extentOf, type Panels, rowsFor, tileRuns } from "./tile.js";
+import {
+  Accumulators,
+  columnsFor,
+  type Extent,
+  extentOf,
+  type Panels,
+  rowsFor,
+  splitEvenly,
+  tileRuns,
+} from "./tile.js";
 
 export interface Contraction {
   /** Extents of the output places; tiles lie along the last. */
@@ -56,6 +65,10 @@ export interface ContractionOperands {
 /** Bytes of a panel block: a quarter of a common second-level cache. */
 const panelBlockBytes = 128 * 1024;
 
+/** What else may be tried: blocks of other sizes, and tiles of more or fewer rows. */
+const otherBlockBytes: readonly number[] = [32 * 1024, 384 * 1024];
+const otherRows: readonly number[] = [3, 4, 5, 6, 8];
+
 /**
  * Steps of the innermost reduction that are written out instead of looped over: few, or those of a first layer, whose
  * taps lie apart in memory.
@@ -66,12 +79,8 @@ const unrolledFirstLayer = 24;
 export function contract(s: NodeScope, shape: Contraction, operands: ContractionOperands): void {
   const depth = shape.taps.reduce<Dim>(multiplyDims, shape.channels);
   shape.panels.forEach((stretch, index) => {
-    const largest = rowsFor(stretch.columns, s.target);
-    const panelBytes = isStatic(depth) ? depth * stretch.packed * 4 : 0;
-    // Of a single place the weights are read once: threads share out all panels alike.
-    const isWhole = s.target.threads && shape.out.every((extent) => extent === 1);
-    const block = isWhole ? Number.POSITIVE_INFINITY : Math.floor(panelBlockBytes / panelBytes);
-    forPanelBlocks(s, stretch.count, Math.max(1, block), (start, end) => {
+    const { largest, block } = tilingOf(s, shape, stretch, depth);
+    forPanelBlocks(s, stretch.count, block, (start, end) => {
       forTiles(s, shape.out, largest, (rows, places) => {
         s.for("panel", start, end, (panel) => {
           const place = {
@@ -88,6 +97,44 @@ export function contract(s: NodeScope, shape: Contraction, operands: Contraction
     });
   });
 }
+
+/** Rows of the largest tile, and how many panels make a block. */
+interface Tiling {
+  readonly largest: number;
+  readonly block: number;
+}
+
+function tilingOf(s: NodeScope, shape: Contraction, stretch: Panels, depth: Dim): Tiling {
+  const usual = rowsFor(stretch.columns, s.target);
+  const extent = shape.out.at(-1)!;
+  const panels = constantIndex(stretch.count);
+  // Of a single place the weights are read once: threads share out all panels alike.
+  const isWhole = s.target.threads && shape.out.every((one) => one === 1);
+  const panelBytes = isStatic(depth) ? depth * stretch.packed * 4 : 0;
+  const named = new Map<string, Tiling>();
+  const offer = (rows: number, bytes: number): void => {
+    const block = isWhole ? Number.POSITIVE_INFINITY : Math.max(1, Math.floor(bytes / panelBytes));
+    const tiling = {
+      largest: rows,
+      block: panels !== undefined && block >= panels ? Number.POSITIVE_INFINITY : block,
+    };
+    const largest = typeof extent === "number" ? (splitEvenly(extent, rows)[0]?.rows ?? rows) : rows;
+    const name = `${largest} rows${tiling.block === Number.POSITIVE_INFINITY ? "" : `, ${tiling.block} panels`}`;
+    if (!named.has(name)) named.set(name, tiling);
+  };
+  for (const bytes of [panelBlockBytes, ...otherBlockBytes]) offer(usual, bytes);
+  for (const rows of otherRows) if (Math.abs(rows - usual) <= 2) offer(rows, panelBlockBytes);
+  const chosen = s.target.choose({
+    kind: "tile",
+    key: `sum of ${printDim(depth)} for ${shape.out.map(printExtent).join("x")} places, ${panels ?? "n"} panels of ${stretch.columns}`,
+    candidates: [...named.keys()],
+    nodes: s.source,
+  });
+  return named.get(chosen)!;
+}
+
+const printExtent = (extent: Extent): string =>
+  typeof extent === "number" || extent instanceof DimExpression ? printDim(extent) : "n";
 
 /** Calls the body for blocks of panels; panels whose number is known only at run time are one block. */
 function forPanelBlocks(

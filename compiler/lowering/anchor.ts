@@ -146,6 +146,10 @@ class AnchorScope extends KernelScope implements NodeScope {
     return this.job.lowering.target;
   }
 
+  get source(): readonly string[] {
+    return this.job.node.source;
+  }
+
   result(value: Expr, indices: readonly Expr[], lanes?: Lanes): void {
     const finished = this.finished(value, indices, lanes);
     this.view("y", this.job.outputs[0]!, "write").store(indices, finished, lanes?.axis);

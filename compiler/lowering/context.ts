@@ -52,6 +52,8 @@ export const tileMemoryElements = 64;
 /** The scope of a node's own kernel. */
 export interface NodeScope extends KernelScope {
   readonly target: Target;
+  /** Names of the model's nodes that the kernel computes. */
+  readonly source: readonly string[];
   /**
    * Finishes an element of the node's result (a vector of them along an axis where lanes are given): applies the
    * group's pointwise operators and stores it. Indices are those of the node's own result.

@@ -19,6 +19,7 @@ import {
 } from "../loop/builder.js";
 import type { Buffer, Expr, ExprType, Kernel } from "../loop/ir.js";
 import type { CallArgument, ProgramBuffer } from "../loop/program.js";
+import type { Choose } from "../tuning/choice.js";
 import { loadPacked, storePacked } from "./packed.js";
 import type { Strided } from "./strided.js";
 
@@ -46,6 +47,8 @@ export interface Target {
   readonly threads: boolean;
   /** No algorithm that changes rounding noticeably. */
   readonly strict: boolean;
+  /** Decides where several ways lead to the same result. */
+  readonly choose: Choose;
 }
 
 export class KernelScope extends KernelBuilder {

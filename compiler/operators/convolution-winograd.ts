@@ -1,6 +1,6 @@
 /** Where a convolution is computed by Winograd's filtering, by a model of its cost. */
 
-import { type Dim, dimSymbols, evaluateDim, isStatic } from "../ir/dim.js";
+import { type Dim, dimSymbols, evaluateDim, isStatic, printDim } from "../ir/dim.js";
 import type { ConvolutionParameters } from "../kernels/convolution.js";
 import {
   packWinograd,
@@ -37,7 +37,7 @@ function expectedExtent(extent: Dim): number {
   return Math.max(1, evaluateDim(extent, symbols));
 }
 
-/** The cheapest way to compute the node by Winograd's filtering, or null where the direct way is cheaper. */
+/** The node by Winograd's filtering, or null where the direct way is taken: by cost, or as measurement has it. */
 export function winogradPlan(
   context: NodeView<ConvolutionAttributes>,
   p: ConvolutionParameters,
@@ -52,23 +52,35 @@ export function winogradPlan(
     [inChannels, outChannels].every((channels) => channels >= fewestChannels && channels % 4 === 0) &&
     context.input(1).constant !== null;
   if (!fits) return null;
+  const ways = waysOf(p).sort((a, b) => a.cost - b.cost);
+  const chosen = target.choose({
+    kind: "algorithm",
+    key: `conv 3x3, ${inChannels} to ${outChannels}, ${[batch, ...out].map(printDim).join("x")}`,
+    candidates: ways.map(({ name }) => name),
+    nodes: context.node.source,
+  });
+  const { size } = ways.find(({ name }) => name === chosen)!;
+  return size === null ? null : { size, batch, inChannels, outChannels, out: [out[0]!, out[1]!] };
+}
+
+/** The direct way, and those by Winograd's filtering that do not make the module much larger, with what they cost. */
+function waysOf({ batch, out, inChannels, outChannels }: ConvolutionParameters): {
+  readonly name: string;
+  readonly size: WinogradParameters["size"] | null;
+  readonly cost: number;
+}[] {
   const weightBytes = 4 * inChannels * outChannels;
   const images = isStatic(batch) ? batch : 1;
   const [rows, columns] = out.map(expectedExtent) as [number, number];
-  const direct =
-    9 * (2 * images * rows * columns * inChannels * outChannels + weightBytes * operationsPerByte);
-  let best: WinogradParameters | null = null;
-  let least = direct;
-  for (const size of [2, 4] as const) {
-    const frequencies = (size + 2) ** 2;
-    const cost =
-      winogradFlops({ size, inChannels, outChannels, batch: images, out: [rows, columns] }) *
-        (1 + transformOperations / 2 / inChannels + transformOperations / 2 / outChannels) +
-      frequencies * weightBytes * operationsPerByte;
-    if ((frequencies - 9) * weightBytes > largestGrowth || cost >= least) continue;
-    [best, least] = [{ size, batch, inChannels, outChannels, out: [out[0]!, out[1]!] }, cost];
-  }
-  return best;
+  const products = 2 * images * rows * columns * inChannels * outChannels;
+  const transforms = transformOperations / 2 / inChannels + transformOperations / 2 / outChannels;
+  const direct = { name: "direct", size: null, cost: 9 * (products + weightBytes * operationsPerByte) };
+  const winograd = ([2, 4] as const).map((size) => {
+    const flops = winogradFlops({ size, inChannels, outChannels, batch: images, out: [rows, columns] });
+    const cost = flops * (1 + transforms) + (size + 2) ** 2 * weightBytes * operationsPerByte;
+    return { name: `winograd ${size}x${size}`, size, cost };
+  });
+  return [direct, ...winograd.filter(({ size }) => ((size + 2) ** 2 - 9) * weightBytes <= largestGrowth)];
 }
 
 /** The border of the input, made longer at the ends so that tiles are whole. */

@@ -17,6 +17,7 @@ import {
 } from "../lowering/context.js";
 import { KernelScope, type Lanes, type Placement, type Target } from "../lowering/scope.js";
 import { dense } from "../lowering/strided.js";
+import { chooseByCost } from "../tuning/choice.js";
 import type { AttributeSchema, EvaluationContext } from "./operator.js";
 
 /** The `evaluate` facet of an operator with this `lower` facet. */
@@ -110,11 +111,18 @@ class KernelEvaluation<S extends AttributeSchema> {
   }
 }
 
-const evaluationTarget: Target = { simd: true, fusedMultiplyAdd: false, threads: false, strict: true };
+const evaluationTarget: Target = {
+  simd: true,
+  fusedMultiplyAdd: false,
+  threads: false,
+  strict: true,
+  choose: chooseByCost,
+};
 
 /** A node's scope where nothing is fused with the node. */
 class EvaluationScope extends KernelScope implements NodeScope {
   readonly target = evaluationTarget;
+  readonly source: readonly string[] = [];
 
   constructor(
     name: string,

@@ -27,6 +27,7 @@ import type { OnnxModel } from "../../compiler/onnx/model.js";
 import { evaluateNode } from "../../compiler/operators/evaluate.js";
 import { findOperator } from "../../compiler/operators/index.js";
 import { decodeElements, encodeElements } from "../../compiler/operators/numbers.js";
+import { chooseByCost } from "../../compiler/tuning/choice.js";
 import { type AttributeSpec, buildModel, type NodeSpec } from "../onnx/build-model.js";
 
 /** Numbers as a tensor: `[1, 2, 3]` is float32[3]; other shapes and types are made with `of`. */
@@ -133,7 +134,13 @@ export async function interpret(node: NodeCase): Promise<TensorData[]> {
 export function interpretGraph(graph: Graph, feeds: ReadonlyMap<string, TensorData>): TensorData[] {
   verifyGraph(graph, { operators: findOperator });
   const program = shareKernels(
-    lowerGraph(graph, { simd: true, fusedMultiplyAdd: false, threads: false, strict: false }),
+    lowerGraph(graph, {
+      simd: true,
+      fusedMultiplyAdd: false,
+      threads: false,
+      strict: false,
+      choose: chooseByCost,
+    }),
   );
   verifyProgram(program);
   const bytes = new Map(graph.inputs.map(({ name }) => [name, tensorBytes(feeds.get(name)!)]));
