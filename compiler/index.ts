@@ -27,6 +27,7 @@ import { Pipeline } from "./stages.js";
 import { encodeMetadata } from "./wasm/metadata.js";
 import { type EmittedModule, emitModule, memoryPages } from "./wasm/module.js";
 
+export { generateCHeader, type HeaderFigures } from "./c-header.js";
 export { type ErrorCode, KilnError, UnsupportedModelError, type UnsupportedNode } from "./diagnostics.js";
 export type { Limits } from "./limits.js";
 export type { Artifact, CompileOptions, CompileReport, Features, PassEvent } from "./options.js";

@@ -9,6 +9,7 @@ import { addCompileFlags, type CompileFlags, grouped } from "./compile-flags.js"
 import { compileModel } from "./compile-model.js";
 import { printReport, reportJson } from "./compile-report.js";
 import { EXIT_OK, usageError } from "./failure.js";
+import { type Emission, parseEmit } from "./flags.js";
 import { addIrFlags, type IrFlags, printPasses, printTimings } from "./ir-flags.js";
 import { readModel, requireOnnx } from "./model-file.js";
 import { checkWritable, type OutputFile, writeFiles } from "./output-files.js";
@@ -18,6 +19,7 @@ import { formatBytes } from "./units.js";
 interface Flags extends CompileFlags, IrFlags {
   output?: string;
   report?: boolean;
+  emit?: readonly Emission[];
 }
 
 export function addCompileCommand(program: Command, io: Io): void {
@@ -32,6 +34,9 @@ export function addCompileCommand(program: Command, io: Io): void {
   grouped(command, "Output", [
     new Option("-o, --output <path>", "the module to write, or a folder; default: NAME.wasm in this folder"),
     new Option("--profile", "a module with model.profile(), which times its kernels, for browsers too"),
+    new Option("--emit <what>", "also write c-header: NAME.abi.h, the ABI for hosts in C").argParser(
+      parseEmit,
+    ),
     new Option("--report", "print what was compiled: sizes, FLOPs, kernels"),
   ]);
   addCompileFlags(command);
@@ -43,6 +48,7 @@ Examples:
   kiln compile model.onnx -o out/
   kiln compile model.onnx -o out/small.wasm -Os --dim batch=1 --report
   kiln compile model.onnx --input-shape image:1x3x224x224 --features relaxed-simd --weights split
+  kiln compile model.onnx --features scalar --emit c-header
   kiln compile model.onnx --dump-ir ir/ --pass-timing`,
   );
   defineAction(command, io, runCompile);
@@ -57,7 +63,7 @@ const runCompile: Body<Flags> = async (terminal, [path], flags) => {
   const target = targetOf(flags.output, model.name);
   await checkWritable(join(target.folder, `${target.name}.wasm`));
   const { artifact, ir } = await compileModel(model, flags, terminal, target.name);
-  const files = filesOf(artifact, target);
+  const files = [...filesOf(artifact, target), ...(await emittedFiles(artifact, target, flags.emit))];
   await writeFiles(files);
   const paths = files.map((file) => file.path);
   if (terminal.flags.json === true) {
@@ -97,6 +103,16 @@ function filesOf({ wasm, weights, js, dts }: Artifact, { folder, name }: Target)
     file(".d.ts", dts),
     file(".d.mts", dts),
   ];
+}
+
+async function emittedFiles(
+  { metadata, report }: Artifact,
+  { folder, name }: Target,
+  emissions: readonly Emission[] = [],
+): Promise<OutputFile[]> {
+  if (emissions.length === 0) return [];
+  const { generateCHeader } = await import("../c-header.js");
+  return [{ path: join(folder, `${name}.abi.h`), data: generateCHeader(metadata, name, report) }];
 }
 
 const others = (paths: readonly string[]): string =>

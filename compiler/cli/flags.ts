@@ -73,6 +73,13 @@ export function parseWeights(text: string): "embed" | "split" {
   return text === "embed" || text === "split" ? text : refuse("expected embed or split");
 }
 
+/** Files that are written beside those that always are. */
+export type Emission = "c-header";
+
+export function parseEmit(text: string, previous: readonly Emission[] = []): readonly Emission[] {
+  return text === "c-header" ? [...previous, text] : refuse("expected c-header");
+}
+
 /** Units as GNU tools read them: `64M` and `64MiB` are powers of two, `64MB` of ten. */
 export function parseBytes(text: string): number {
   const match = /^(\d+(?:\.\d+)?)\s*(?:([kmgt])(i?b)?|b)?$/i.exec(text.trim());
