@@ -224,12 +224,15 @@ function sizesOf({ wasm, report }: Artifact, modelBytes: number): Sizes {
   };
 }
 
-/** The runtime's files one after the other, as they are built; null where the sources run themselves. */
+/**
+ * The runtime's files without comments, one after the other, as they are built; null where the sources run themselves.
+ * Profiling is an entry of its own.
+ */
 function runtimeGzipBytes(): number | null {
   const folder = fileURLToPath(new URL("../../runtime", import.meta.url));
-  const files = readdirSync(folder).filter((name) => name.endsWith(".js"));
+  const files = readdirSync(folder).filter((name) => name.endsWith(".js") && name !== "profile.js");
   if (files.length === 0) return null;
-  const comment = /\/\*\*[\s\S]*?\*\/|^\s*\/\/.*$/gm;
+  const comment = /^\s*\/\*\*[\s\S]*?\*\/\n|^\s*\/\/.*\n/gm;
   const code = files.map((name) => readFileSync(join(folder, name), "utf8").replace(comment, ""));
   return gzipSync(code.join(""), { level: 9 }).length;
 }

@@ -1,6 +1,6 @@
 /**
  * `npm run bench`: the whole model set under Node 24, each model in a process of its own (`kiln bench --json`), into
- * RESULTS.md, results.html and series.svg beside this file.
+ * RESULTS.md, results.html, series.svg and threads.svg beside this file.
  *
  *     npm run bench -- [--quick] [--only REGEXP] [--out FOLDER] [--json FILE]
  *
@@ -18,7 +18,7 @@ import { benchPage } from "../../compiler/bench/report-html.js";
 import { writeNpy } from "../../compiler/cli/npy.js";
 import { lineChart } from "./chart.js";
 import { type BenchModel, benchModels, sizeSeries } from "./models.js";
-import { bestOf, resultsText, type Suite } from "./results.js";
+import { bestOf, resultsText, type Suite, threadChart } from "./results.js";
 
 const { values: flags } = parseArgs({
   options: {
@@ -133,6 +133,8 @@ try {
   const all = [...suite.reports, ...suite.sizes].map(({ report }) => report);
   await writeFile(join(output, "results.html"), benchPage("Kiln and its rivals", all));
   if (suite.sizes.length > 0) await writeFile(join(output, "series.svg"), sizeChart(suite));
+  const reports = suite.reports.map(({ report }) => report);
+  if (reports.length > 0) await writeFile(join(output, "threads.svg"), threadChart(reports));
   console.error(`wrote ${join(output, "RESULTS.md")}`);
 } finally {
   await rm(folder, { recursive: true, force: true });

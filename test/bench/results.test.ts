@@ -1,7 +1,8 @@
 import { expect, test } from "vitest";
 import type { BenchReport, EngineReport } from "../../compiler/bench/bench.js";
-import { lineChart } from "./chart.js";
+import { barChart, lineChart } from "./chart.js";
 import { bestOf, geometricMean, resultsText } from "./results.js";
+import { targetLines } from "./targets.js";
 
 const engine = (label: string, medianMs: number, rest: Partial<EngineReport> = {}): EngineReport => ({
   label,
@@ -47,6 +48,31 @@ test("tables by variant, with means over networks only", () => {
   expect(text).toContain("- absent: its file is not there");
 });
 
+test("targets: what meets them, and which models miss them by how much", () => {
+  const slow = { ...report, name: "slow", engines: [engine("kiln plain", 5, { ratio: 1.2 })] };
+  const fast = { ...report, engines: [engine("kiln plain", 2, { ratio: 3 })] };
+  const suiteOf = (...reports: BenchReport[]) => ({
+    date: "2026-01-01",
+    reports: reports.map((one) => ({ report: one, isNetwork: true })),
+    sizes: [],
+    skipped: [],
+  });
+  const text = targetLines(suiteOf(fast, slow)).join("\n");
+  expect(text).toContain("| plain SIMD, one thread, geometric mean | 1.4 | 1.90 | met |");
+  expect(text).toContain("| plain SIMD, one thread, every model | 1.05 | 1.20 | met |");
+  expect(text).toContain("| arena, to its lower bound | 1.05 | 1.020 | met |");
+  expect(text).not.toContain("cold start");
+  const starts = (kiln: number, rival: number) => ({
+    kiln: { medianMs: kiln, memoryBytes: 1 },
+    rival: { medianMs: rival, memoryBytes: 2 },
+  });
+  const started = targetLines(
+    suiteOf({ ...fast, coldStarts: starts(1, 6) }, { ...slow, coldStarts: starts(2, 5) }),
+  ).join("\n");
+  expect(started).toMatch(/cold start.* \| 5 \| 2\.5 \| \*\*missed\*\* \|/);
+  expect(started).toMatch(/\*\*cold start.*\*\*: missed by slow \(2\.5\)\. /);
+});
+
 test("means and the best variant", () => {
   expect(geometricMean([2, 8])).toBeCloseTo(4);
   const engines = [engine("kiln plain", 3), engine("kiln relaxed-simd", 2), engine("onnxruntime-web", 1)];
@@ -66,5 +92,19 @@ test("a chart has a line for each series, and its labels escaped", () => {
   ]);
   expect(svg.match(/<polyline/g)).toHaveLength(2);
   expect(svg).toContain("&#60;a&#62;");
+  expect(svg).not.toContain("NaN");
+});
+
+test("a chart of bars has one for each value", () => {
+  const svg = barChart(
+    "gain",
+    ["a", "b"],
+    [
+      { label: "<one>", values: [1, 2] },
+      { label: "two", values: [0.5, undefined] },
+    ],
+  );
+  expect(svg.match(/<rect/g)).toHaveLength(4);
+  expect(svg).toContain("&#60;one&#62;");
   expect(svg).not.toContain("NaN");
 });

@@ -3,6 +3,8 @@
 import type { BenchReport, EngineReport } from "../../compiler/bench/bench.js";
 import { arenaShare, engineName } from "../../compiler/bench/report-text.js";
 import { formatBytes, formatTime } from "../../compiler/cli/units.js";
+import { barChart } from "./chart.js";
+import { targetLines } from "./targets.js";
 
 export interface Suite {
   readonly date: string;
@@ -15,7 +17,8 @@ export interface Suite {
 export const geometricMean = (values: readonly number[]): number =>
   Math.exp(values.reduce((sum, value) => sum + Math.log(value), 0) / values.length);
 
-export function resultsText({ date, reports, sizes, skipped }: Suite): string {
+export function resultsText(suite: Suite): string {
+  const { date, reports, sizes, skipped } = suite;
   const [first] = reports;
   const labels = [
     ...new Set(reports.flatMap(({ report }) => report.engines.filter((one) => one.isKiln).map(engineName))),
@@ -27,6 +30,7 @@ export function resultsText({ date, reports, sizes, skipped }: Suite): string {
     "Ratios say how many times faster Kiln is; times are medians, the engines taking turns in one process.",
     "",
     ...(first === undefined ? [] : machineLines(first.report, date)),
+    ...targetLines(suite),
     ...labels.flatMap((label) => timeTable(label, reports)),
     ...threadLines(reports.map(({ report }) => report)),
     "## Starting, sizes and memory",
@@ -125,12 +129,9 @@ function sizeTable(reports: readonly BenchReport[]): string[] {
 
 /** What more threads gain, ours and the rival's, each against its own one thread. */
 function threadLines(reports: readonly BenchReport[]): string[] {
-  const rows = reports.flatMap((report) => {
-    const kiln = pairOf(report.engines.filter((one) => one.isKiln && !/plain/.test(one.label)));
-    const rival = pairOf(report.engines.filter(({ label }) => label.startsWith("onnxruntime-web")));
-    if (kiln === null) return [];
-    return [row([report.name, ...columns(kiln), ...(rival === null ? ["", "", ""] : columns(rival))])];
-  });
+  const rows = threadPairs(reports).map(({ name, kiln, rival }) =>
+    row([name, ...columns(kiln), ...(rival === null ? ["", "", ""] : columns(rival))]),
+  );
   if (rows.length === 0) return [];
   return [
     "## Time against threads",
@@ -139,10 +140,41 @@ function threadLines(reports: readonly BenchReport[]): string[] {
     "|---|--:|--:|--:|--:|--:|--:|",
     ...rows,
     "",
+    "![gain of a second thread](threads.svg)",
+    "",
     "Only kernels that take some microseconds are shared out; in the others one thread works while the rest wait. A model",
-    "whose shared kernels take less than a fifth of a millisecond together is run on one thread.",
+    "whose shared kernels take less than a fifth of a millisecond together is run on one thread. So what a second thread",
+    "gains grows with the work in a layer, from nothing for the smallest networks to 1.6 for those of large products; the",
+    "rest is what both cores share, memory and the power that the processor has for them, and, here, a machine on which",
+    "other work takes turns with ours: when one of the threads has to wait, all do. With one thread the rival has more",
+    "left to gain, since its layers take longer.",
     "",
   ];
+}
+
+interface ThreadPairs {
+  readonly name: string;
+  readonly kiln: Pair;
+  readonly rival: Pair | null;
+}
+
+/** Both engines on one thread and on several, of the models for which Kiln was measured so. */
+function threadPairs(reports: readonly BenchReport[]): ThreadPairs[] {
+  return reports.flatMap(({ name, engines }) => {
+    const kiln = pairOf(engines.filter((one) => one.isKiln && !/plain/.test(one.label)));
+    const rival = pairOf(engines.filter(({ label }) => label.startsWith("onnxruntime-web")));
+    return kiln === null ? [] : [{ name, kiln, rival }];
+  });
+}
+
+/** How many times faster more threads are: a bar of each engine's for every model. */
+export function threadChart(reports: readonly BenchReport[]): string {
+  const gain = ([one, more]: Pair): number => one.medianMs / more.medianMs;
+  const groups = threadPairs(reports).map(({ name, kiln, rival }) => ({
+    label: name,
+    values: [gain(kiln), rival === null ? undefined : gain(rival)],
+  }));
+  return barChart("gain of a second thread", ["Kiln", "onnxruntime-web"], groups);
 }
 
 type Pair = readonly [EngineReport, EngineReport];
