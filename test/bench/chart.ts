@@ -24,7 +24,7 @@ export interface Bars {
 }
 
 export function barChart(title: string, series: readonly string[], groups: readonly Bars[]): string {
-  const [barHeight, gap, labels, end] = [11, 9, 210, 660];
+  const [barHeight, gap, labels, end] = [11, 9, 260, 670];
   const most = Math.max(...groups.flatMap(({ values }) => values.map((value) => value ?? 0)));
   const wide = (value: number): number => Math.round(((end - labels) * value) / most);
   const step = barHeight * series.length + gap;

@@ -147,7 +147,8 @@ function threadLines(reports: readonly BenchReport[]): string[] {
     "gains grows with the work in a layer, from nothing for the smallest networks to 1.6 for those of large products; the",
     "rest is what both cores share, memory and the power that the processor has for them, and, here, a machine on which",
     "other work takes turns with ours: when one of the threads has to wait, all do. With one thread the rival has more",
-    "left to gain, since its layers take longer.",
+    "left to gain, since its layers take longer. Threaded runs come after a tenth of a second of rest, so that the rival's",
+    "waiting threads do not disturb the next engine; what lay in caches is gone by then, which the smallest networks show.",
     "",
   ];
 }
