@@ -41,6 +41,8 @@ export class Pipeline {
   private index = 0;
   /** Shared by all that folds constants of the model at hand. */
   private folding: FoldingBudget | undefined;
+  /** Called with the graph as it is after each stage that has one; later passes change it. */
+  onGraph: ((graph: Graph) => void) | undefined;
   /** What patches have made of the arena, where it is limited. */
   patches: PatchOutcome | undefined;
 
@@ -60,6 +62,7 @@ export class Pipeline {
     const states = options.states ?? {};
     const graph = importModel(model, { ...sizes, limits, states, folding: this.folding });
     this.finish("import", started, graph.nodes.length, "", () => printGraph(graph));
+    this.onGraph?.(graph);
     if (options.verify) this.verify(graph, "import");
     return graph;
   }
@@ -121,6 +124,7 @@ export class Pipeline {
     const started = this.begin(pass.name);
     runOnGraph(pass, graph, context);
     this.finish(pass.name, started, graph.nodes.length, before, () => printGraph(graph));
+    this.onGraph?.(graph);
     if (this.options.verify) this.verify(graph, pass.name);
   }
 

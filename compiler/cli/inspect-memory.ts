@@ -1,22 +1,12 @@
 /** The memory plan as a table: which buffer lies where, from which call to which. */
 
 import type { MemoryPlan } from "../../passes/memory/plan.js";
-import { isStatic } from "../ir/dim.js";
-import { callsOf, type Program, type ProgramBuffer } from "../loop/program.js";
+import { callsOf, type Program } from "../loop/program.js";
+import { type Placed, peakOf, placedBuffers } from "../report/placed.js";
 import type { View } from "./inspect.js";
 import { formatFacts, formatTable, left, right } from "./table.js";
 import type { Colors } from "./terminal.js";
 import { formatBytes } from "./units.js";
-
-interface Placed {
-  readonly address: number;
-  readonly bytes: number;
-  readonly kind: ProgramBuffer["kind"];
-  readonly name: string;
-  /** Calls at which it is live, both counted; constants always are. */
-  readonly first: number;
-  readonly last: number;
-}
 
 export function memoryView(program: Program, plan: MemoryPlan, colors: Colors): View {
   const buffers = placedBuffers(program, plan);
@@ -60,37 +50,4 @@ function bufferTable(buffers: readonly Placed[], peak: number, colors: Colors): 
     return [address, bytes, kind, isConstant ? "" : first, isConstant ? "" : last, atPeak, name];
   });
   return formatTable(columns, rows, colors);
-}
-
-/** By address, and by time where an address is used again. */
-function placedBuffers(program: Program, { addresses }: MemoryPlan): Placed[] {
-  const end = Math.max(0, callsOf(program).length - 1);
-  const touched = new Map<ProgramBuffer, { first: number; last: number }>();
-  callsOf(program).forEach(({ args }, at) => {
-    for (const { buffer } of args) {
-      const first = touched.get(buffer)?.first ?? at;
-      touched.set(buffer, { first, last: at });
-    }
-  });
-  return [...addresses]
-    .map(([buffer, address]) => {
-      const { name, kind } = buffer;
-      const bytes = isStatic(buffer.byteLength) ? buffer.byteLength : 0;
-      const { first, last } = touched.get(buffer) ?? { first: 0, last: 0 };
-      const isResult = program.outputs.includes(buffer);
-      const stays = kind === "constant" || kind === "state";
-      const lifetime = { first: stays || kind === "input" ? 0 : first, last: isResult || stays ? end : last };
-      return { address, bytes, kind, name, ...lifetime };
-    })
-    .sort((a, b) => a.address - b.address || a.first - b.first || a.last - b.last);
-}
-
-/** The first call at which the most bytes are live. */
-function peakOf(buffers: readonly Placed[], calls: number): number {
-  const live = new Array<number>(Math.max(1, calls)).fill(0);
-  for (const { kind, bytes, first, last } of buffers) {
-    if (kind === "constant" || kind === "state") continue;
-    for (let at = first; at <= last; at++) live[at]! += bytes;
-  }
-  return live.indexOf(live.reduce((most, bytes) => Math.max(most, bytes), 0));
 }

@@ -2,19 +2,23 @@
 
 import { type Command, Option } from "commander";
 import { type Body, defineAction, requireModel } from "./action.js";
-import { addCompileFlags, type CompileFlags, grouped } from "./compile-flags.js";
+import { addCompileFlags, grouped } from "./compile-flags.js";
 import { EXIT_OK, usageError } from "./failure.js";
 import { addIrFlags, type IrFlags, printPasses, printTimings } from "./ir-flags.js";
 import { type ModelFile, readModel, requireOnnx } from "./model-file.js";
-import { writeFiles } from "./output-files.js";
+import { checkWritable, writeFiles } from "./output-files.js";
+import { addMeasuringFlags, type ProfileFlags } from "./profile.js";
 import type { Io, Terminal } from "./terminal.js";
 
-export interface InspectFlags extends CompileFlags, IrFlags {
+export interface InspectFlags extends ProfileFlags, IrFlags {
   kernels?: boolean;
   memory?: boolean;
   loops?: string;
   wat?: string;
   graph?: string;
+  html?: string;
+  /** Times for the page. */
+  profile?: boolean;
 }
 
 /** One part of what is shown: for people, and for programs. */
@@ -37,7 +41,10 @@ export function addInspectCommand(program: Command, io: Io): void {
     new Option("--wat <kernel>", "print the WebAssembly text of a kernel; a part of its name will do"),
     new Option("--memory", "list the buffers: addresses, sizes, lifetimes"),
     new Option("--graph <file>", "draw the optimised graph as .svg or .dot; - for DOT on stdout"),
+    new Option("--html <file>", "write a page that shows all of it: passes, graph, kernels, memory, sizes"),
+    new Option("--profile", "time the kernels for the page (see kiln profile)"),
   ]);
+  addMeasuringFlags(command);
   addIrFlags(command);
   addCompileFlags(command);
   command.addHelpText(
@@ -49,7 +56,8 @@ Examples:
   kiln inspect model.onnx --dump-ir ir/ --pass-timing
   kiln inspect model.onnx --kernels --memory
   kiln inspect model.onnx --graph model.svg
-  kiln inspect model.onnx --wat conv`,
+  kiln inspect model.onnx --wat conv
+  kiln inspect model.onnx --html report.html --profile`,
   );
   defineAction(command, io, runInspect);
 }
@@ -62,7 +70,16 @@ const runInspect: Body<InspectFlags> = async (terminal, [path], flags) => {
   if (flags.graph !== undefined && !/(^-|\.svg|\.dot)$/.test(flags.graph)) {
     throw usageError(`--graph ${flags.graph}: the file's name must end in .svg or .dot`);
   }
+  if (flags.profile === true && flags.html === undefined) {
+    throw usageError("--profile is for the page", "add --html FILE, or use `kiln profile`");
+  }
+  if (flags.html !== undefined) await checkWritable(flags.html);
   const file = requireOnnx(await readModel(requireModel(path), terminal.io));
+  if (flags.html !== undefined) {
+    const { writeReport } = await import("./inspect-html.js");
+    await writeReport(file, flags.html, flags, terminal);
+    if (!isAnythingAsked(flags)) return EXIT_OK;
+  }
   const views = isAnythingAsked(flags)
     ? await inspectStages(file, flags, terminal)
     : new Map([["summary", await summarize(file, flags, terminal)]]);

@@ -32,6 +32,13 @@ export async function functionWat(wasm: Uint8Array, name: string): Promise<strin
   return text.slice(start + 1, end < 0 ? undefined : end);
 }
 
+/** The texts of all functions, by name. */
+export async function functionTexts(wasm: Uint8Array): Promise<Map<string, string>> {
+  const parts = (await moduleWat(wasm)).split(/\n(?= {2}\()/);
+  const functions = parts.filter((part) => part.startsWith("  (func $"));
+  return new Map(functions.map((part) => [/^ {2}\(func \$(\S+)/.exec(part)![1]!, part]));
+}
+
 async function moduleWat(wasm: Uint8Array): Promise<string> {
   const { readWasm } = await wabt();
   const module = readWasm(wasm, { readDebugNames: true, relaxed_simd: true });

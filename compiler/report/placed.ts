@@ -1,0 +1,48 @@
+/** The buffers of a program where the memory plan puts them, and when they are live. */
+
+import type { MemoryPlan } from "../../passes/memory/plan.js";
+import { isStatic } from "../ir/dim.js";
+import { callsOf, type Program, type ProgramBuffer } from "../loop/program.js";
+
+export interface Placed {
+  readonly address: number;
+  readonly bytes: number;
+  readonly kind: ProgramBuffer["kind"];
+  readonly name: string;
+  /** Calls at which it is live, both counted; constants always are. */
+  readonly first: number;
+  readonly last: number;
+}
+
+/** By address, and by time where an address is used again. */
+export function placedBuffers(program: Program, { addresses }: MemoryPlan): Placed[] {
+  const end = Math.max(0, callsOf(program).length - 1);
+  const touched = new Map<ProgramBuffer, { first: number; last: number }>();
+  callsOf(program).forEach(({ args }, at) => {
+    for (const { buffer } of args) {
+      const first = touched.get(buffer)?.first ?? at;
+      touched.set(buffer, { first, last: at });
+    }
+  });
+  return [...addresses]
+    .map(([buffer, address]) => {
+      const { name, kind } = buffer;
+      const bytes = isStatic(buffer.byteLength) ? buffer.byteLength : 0;
+      const { first, last } = touched.get(buffer) ?? { first: 0, last: 0 };
+      const isResult = program.outputs.includes(buffer);
+      const stays = kind === "constant" || kind === "state";
+      const lifetime = { first: stays || kind === "input" ? 0 : first, last: isResult || stays ? end : last };
+      return { address, bytes, kind, name, ...lifetime };
+    })
+    .sort((a, b) => a.address - b.address || a.first - b.first || a.last - b.last);
+}
+
+/** The first call at which the most bytes are live. */
+export function peakOf(buffers: readonly Placed[], calls: number): number {
+  const live = new Array<number>(Math.max(1, calls)).fill(0);
+  for (const { kind, bytes, first, last } of buffers) {
+    if (kind === "constant" || kind === "state") continue;
+    for (let at = first; at <= last; at++) live[at]! += bytes;
+  }
+  return live.indexOf(live.reduce((most, bytes) => Math.max(most, bytes), 0));
+}
