@@ -5,6 +5,7 @@ import { EXIT } from "./action.js";
 import { addBenchCommand } from "./bench.js";
 import { addCheckCommand } from "./check.js";
 import { addCompileCommand } from "./compile.js";
+import { addDiffCommand } from "./diff.js";
 import { EXIT_USAGE } from "./failure.js";
 import { addInspectCommand } from "./inspect.js";
 import { addOpsCommand } from "./ops.js";
@@ -80,6 +81,7 @@ const commands: readonly ((program: Command, io: Io) => void)[] = [
   addInspectCommand,
   addBenchCommand,
   addProfileCommand,
+  addDiffCommand,
   addTuneCommand,
   addCheckCommand,
   addOpsCommand,

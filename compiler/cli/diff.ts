@@ -1,0 +1,175 @@
+/** `kiln diff`: does another engine get the same results, and if not, from which node on? */
+
+import { type Command, Option } from "commander";
+import { EngineMissing, type Feeds, openOnnxruntime, type Package, type Results } from "../bench/engines.js";
+import type { Intermediate } from "../compare/intermediates.js";
+import { compareLayers, type LayerDifference } from "../compare/layers.js";
+import { withDefaultLimits } from "../options.js";
+import { type Body, defineAction, requireModel } from "./action.js";
+import { addCompileFlags, type CompileFlags, compileOptions, grouped } from "./compile-flags.js";
+import { compileModel } from "./compile-model.js";
+import { CommandError, EXIT_FAILED, EXIT_OK } from "./failure.js";
+import { type FeedFlags, prepareFeeds } from "./feeds.js";
+import { parseAssignment, parseNumber, parseWhole } from "./flags.js";
+import { type ModelFile, readModel, requireOnnx } from "./model-file.js";
+import { formatTable, left, right } from "./table.js";
+import type { CommonFlags, Io, Terminal } from "./terminal.js";
+import { plural } from "./units.js";
+
+interface Flags extends CompileFlags, Pick<FeedFlags, "seed" | "input"> {
+  against?: Package;
+  layerwise?: boolean;
+  all?: boolean;
+  atol?: number;
+  rtol?: number;
+}
+
+export function addDiffCommand(program: Command, io: Io): void {
+  const command = program
+    .command("diff")
+    .summary("find where results part from another engine's")
+    .description(
+      "Runs an ONNX model under Kiln and under another engine on the same inputs, and compares their outputs; with " +
+        "--layerwise every value between its nodes, too, and names the first node at which they part. Exit code 1 if " +
+        "they do. Two floating-point values part where they differ by more than ATOL + RTOL * (largest magnitude of " +
+        "the value), integers where by more than ATOL, or at all where that is not given.",
+    )
+    .argument("[model]", "ONNX file, or - for stdin");
+  grouped(command, "Comparing", [
+    new Option("--against <engine>", "the other engine (default: onnxruntime-web)").choices([
+      "onnxruntime-web",
+      "onnxruntime-node",
+    ]),
+    new Option("--layerwise", "compare the results of all nodes"),
+    new Option("--atol <number>", "largest difference (default: 1e-6, and 0 for integers)").argParser(
+      parseNumber,
+    ),
+    new Option("--rtol <number>", "relative to the largest magnitude (default: 1e-3)").argParser(parseNumber),
+    new Option("--all", "list all results, not only those that part"),
+    new Option("--input <name=file>", "an .npy file or a picture for an input (repeatable)").argParser(
+      parseAssignment,
+    ),
+    new Option("--seed <n>", "seed of the made-up inputs (default: 0)").argParser(parseWhole(0)),
+  ]);
+  addCompileFlags(command);
+  command.addHelpText(
+    "after",
+    `
+Examples:
+  kiln diff model.onnx
+  kiln diff model.onnx --against onnxruntime-web --layerwise --input-shape x:1x3x48x320
+  kiln diff quantized.onnx --layerwise --atol 1 --json`,
+  );
+  defineAction(command, io, runDiff);
+}
+
+/** The results of a model under both engines. */
+interface Comparison {
+  /** What the whole model gives, its nodes fused as ever. */
+  readonly outputs: readonly LayerDifference[];
+  /** Every node on its own: nothing is fused where all results are wanted. Empty unless that was asked for. */
+  readonly layers: readonly LayerDifference[];
+  readonly first: LayerDifference | null;
+}
+
+const runDiff: Body<Flags> = async (terminal, [path], flags) => {
+  const file = requireOnnx(await readModel(requireModel(path), terminal.io));
+  const comparison = await compare(file, flags, terminal);
+  const { outputs, layers, first } = comparison;
+  const isEqual = ![...outputs, ...layers].some(({ parts }) => parts);
+  const against = flags.against ?? "onnxruntime-web";
+  if (flags.json === true) terminal.printJson({ against, equal: isEqual, first, outputs, layers });
+  else terminal.print(textOf(comparison, against, flags, terminal));
+  return isEqual ? EXIT_OK : EXIT_FAILED;
+};
+
+async function compare(file: ModelFile, flags: Flags & CommonFlags, terminal: Terminal): Promise<Comparison> {
+  const { intermediates, withOutputs } = await import("../compare/intermediates.js");
+  const limits = withDefaultLimits(compileOptions(flags).limits);
+  const outputs = await compareModel(file, null, flags, terminal);
+  if (flags.layerwise !== true)
+    return { outputs, layers: [], first: outputs.find(({ parts }) => parts) ?? null };
+  const wanted = intermediates(file.bytes, limits);
+  const values = wanted.map(({ value }) => value);
+  const extended = { ...file, bytes: withOutputs(file.bytes, values, limits) };
+  const layers = await compareModel(extended, wanted, flags, terminal);
+  return { outputs, layers, first: layers.find(({ parts }) => parts) ?? null };
+}
+
+/** Compares the layers, or the outputs where there are none. */
+async function compareModel(
+  file: ModelFile,
+  layers: readonly Intermediate[] | null,
+  flags: Flags & CommonFlags,
+  terminal: Terminal,
+): Promise<LayerDifference[]> {
+  const { artifact } = await compileModel(file, flags, terminal, file.name);
+  const { load } = await import("../../runtime/index.js");
+  using model = await load(artifact.wasm, { weights: artifact.weights, threads: 1 });
+  const { feeds } = await prepareFeeds(model.inputs, flags);
+  const reference = await runOther(file, feeds, flags);
+  const compared =
+    layers ??
+    Object.keys(reference).map((value) => ({ value, node: value, operator: "output of the model" }));
+  const tolerances = { absolute: flags.atol, relative: flags.rtol ?? 1e-3 };
+  return compareLayers(compared, model.runSync(feeds), reference, tolerances);
+}
+
+async function runOther(file: ModelFile, feeds: Feeds, { against }: Flags): Promise<Results> {
+  const name = against ?? "onnxruntime-web";
+  try {
+    const engine = await openOnnxruntime(name, file.bytes, feeds);
+    return await engine.run();
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message.split("\n")[0] : String(cause);
+    const what = cause instanceof EngineMissing ? "is" : "does not run the model:";
+    throw new CommandError(`${name} ${what} ${reason}`, { cause });
+  }
+}
+
+const mostRows = 20;
+
+function textOf(
+  { outputs, layers, first }: Comparison,
+  against: string,
+  flags: Flags,
+  terminal: Terminal,
+): string {
+  const all = layers.length > 0 ? layers : outputs;
+  const shown = flags.all === true ? all : all.filter(({ parts }) => parts).slice(0, mostRows);
+  const parted = all.filter(({ parts }) => parts).length;
+  const rows = shown.map(({ node, operator, value, dims, absolute, relative, at, parts, reason }) => [
+    node,
+    operator,
+    value,
+    `[${dims.join(", ")}]`,
+    ...(reason === undefined ? [absolute.toExponential(2), relative.toExponential(2), at] : [reason, "", ""]),
+    parts ? "parts" : "",
+  ]);
+  const columns = [
+    ...["node", "operator", "value", "shape"].map(left),
+    ...["largest error", "relative", "at element"].map(right),
+    left(""),
+  ];
+  const table = rows.length === 0 ? [] : [formatTable(columns, rows, terminal.colors), ""];
+  const count = `${plural(all.length, layers.length > 0 ? "value" : "output")} compared with ${against}, ${parted} of them part`;
+  return [...table, count, ...verdict(outputs, layers, first)].join("\n");
+}
+
+function verdict(
+  outputs: readonly LayerDifference[],
+  layers: readonly LayerDifference[],
+  first: LayerDifference | null,
+): string[] {
+  if (first !== null) {
+    const { node, operator, value } = first;
+    return layers.length > 0
+      ? [`first at node "${node}" (${operator}), value "${value}"`]
+      : ["add --layerwise to see from which node on"];
+  }
+  const isParting = outputs.some(({ parts }) => parts);
+  if (!isParting) return [];
+  return [
+    "node by node the results are the same, but the outputs of the fused model part: a pass or a fused kernel is to blame",
+  ];
+}
