@@ -38,7 +38,7 @@ export function runOnGraph(pass: GraphPass, graph: Graph, context: PassContext):
 /** Runs passes one after another and tells what each did. */
 export class Pipeline {
   readonly timings: { name: string; ms: number; nodes: number }[] = [];
-  private index = 0;
+  private index: number;
   /** Shared by all that folds constants of the model at hand. */
   private folding: FoldingBudget | undefined;
   /** Called with the graph as it is after each stage that has one; later passes change it. */
@@ -46,7 +46,16 @@ export class Pipeline {
   /** What patches have made of the arena, where it is limited. */
   patches: PatchOutcome | undefined;
 
-  constructor(private readonly options: CompileOptions) {}
+  /** Called before each stage behind the import, with its number and what it is given. */
+  onInput: ((stage: number, ir: Graph | Program) => void) | undefined;
+
+  /** @param done number of stages that have been done already: the passes among them are left out */
+  constructor(
+    private readonly options: CompileOptions,
+    private readonly done = 0,
+  ) {
+    this.index = done;
+  }
 
   /** Decodes the model and brings it into Graph IR. */
   async importGraph(bytes: Uint8Array): Promise<Graph> {
@@ -75,7 +84,9 @@ export class Pipeline {
       ...(this.folding !== undefined && { folding: this.folding }),
       ...(arena !== undefined && { arena }),
     };
-    for (const pass of graphPipeline(this.options.optimize ?? 3)) this.runGraphPass(pass, graph, context);
+    for (const pass of this.left(graphPipeline(this.options.optimize ?? 3), 1)) {
+      this.runGraphPass(pass, graph, context);
+    }
     this.patches = arena?.outcome;
     return graph;
   }
@@ -101,7 +112,13 @@ export class Pipeline {
     };
   }
 
+  /** The passes that are still to be run, where the first of them all is this stage. */
+  private left<P>(passes: readonly P[], first: number): readonly P[] {
+    return passes.slice(Math.max(0, this.done - first));
+  }
+
   lower(graph: Graph): Program {
+    this.onInput?.(this.index, graph);
     const started = this.begin("lower");
     const before = this.options.onPass === undefined ? "" : printGraph(graph);
     const program = shareKernels(lowerGraph(graph, this.target()));
@@ -113,13 +130,18 @@ export class Pipeline {
   runLoopPasses(program: Program): Program {
     let current = program;
     const level = this.options.optimize ?? 3;
-    for (const pass of loopPasses(level, this.options.features)) current = this.runLoopPass(pass, current);
+    const passes = loopPasses(level, this.options.features);
+    const first = graphPipeline(level).length + 2;
+    for (const pass of this.left(passes, first)) current = this.runLoopPass(pass, current);
     current = shareKernels(current);
-    for (const pass of programPasses(level)) current = this.runProgramPass(pass, current);
+    for (const pass of this.left(programPasses(level), first + passes.length)) {
+      current = this.runProgramPass(pass, current);
+    }
     return current;
   }
 
   private runGraphPass(pass: GraphPass, graph: Graph, context: PassContext): void {
+    this.onInput?.(this.index, graph);
     const before = this.options.onPass === undefined ? "" : printGraph(graph);
     const started = this.begin(pass.name);
     runOnGraph(pass, graph, context);
@@ -129,6 +151,7 @@ export class Pipeline {
   }
 
   private runLoopPass(pass: LoopPass, program: Program): Program {
+    this.onInput?.(this.index, program);
     const started = this.begin(pass.name);
     const done = new Map<Kernel, Kernel>();
     const callsTo = new Map<Kernel, Call[]>();
@@ -146,6 +169,7 @@ export class Pipeline {
   }
 
   private runProgramPass({ name, run }: ProgramPass, program: Program): Program {
+    this.onInput?.(this.index, program);
     const started = this.begin(name);
     const before = this.options.onPass === undefined ? "" : printProgram(program);
     const after = run(program);

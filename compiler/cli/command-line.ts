@@ -11,6 +11,7 @@ import { addInspectCommand } from "./inspect.js";
 import { addOpsCommand } from "./ops.js";
 import { packageInfo } from "./package-info.js";
 import { addProfileCommand } from "./profile.js";
+import { addReplayCommand } from "./replay.js";
 import { addRunCommand } from "./run.js";
 import { type Io, Terminal, usesColor } from "./terminal.js";
 import { addTuneCommand } from "./tune.js";
@@ -82,6 +83,7 @@ const commands: readonly ((program: Command, io: Io) => void)[] = [
   addBenchCommand,
   addProfileCommand,
   addDiffCommand,
+  addReplayCommand,
   addTuneCommand,
   addCheckCommand,
   addOpsCommand,

@@ -5,6 +5,7 @@ import { type CompileFlags, compileOptions } from "./compile-flags.js";
 import { checkPassNames, type IrFlags, IrPrinter, type PrintedIr } from "./ir-flags.js";
 import { externalDataOf, type ModelFile } from "./model-file.js";
 import { Progress } from "./progress.js";
+import { isCrash, writeReproducer } from "./replay.js";
 import type { Terminal } from "./terminal.js";
 import { readTuning } from "./tuning-file.js";
 
@@ -34,7 +35,7 @@ export async function runCompiler<T>(
   await checkPassNames(flags);
   const printer = new IrPrinter(flags, terminal);
   using progress = new Progress(terminal, "compiling");
-  const result = await run({
+  const options: CompileOptions = {
     ...compileOptions(flags),
     ...(flags.tuning !== undefined && { tuning: await readTuning(flags.tuning) }),
     externalData: await externalDataOf(model, flags.externalDataRoot),
@@ -45,6 +46,12 @@ export async function runCompiler<T>(
         printer.onPass(event);
       },
     }),
-  });
-  return { result, ir: printer.collected };
+  };
+  try {
+    return { result: await run(options), ir: printer.collected };
+  } catch (error) {
+    progress.stop();
+    if (isCrash(error)) await writeReproducer(model, options, error, terminal);
+    throw error;
+  }
 }

@@ -62,17 +62,21 @@ export function reportFailure(error: unknown, terminal: Terminal): number {
     terminal.detail(`${error.stack}`);
     return error.exitCode;
   }
-  const expected =
-    (error instanceof KilnError && error.code !== "E_INTERNAL") || error instanceof KilnRuntimeError;
-  if (expected) {
+  if (isExpected(error)) {
     terminal.error(error.message);
-    terminal.detail(`${error.code}\n${error.stack}`);
+    terminal.detail(`${"code" in error ? error.code : ""}\n${error.stack}`);
     return EXIT_FAILED;
   }
   const stack = error instanceof Error ? (error.stack ?? error.message) : String(error);
   terminal.error(`${stack}\n${whereToReport()}`, "internal error:");
   return EXIT_FAILED;
 }
+
+/** Errors that are raised on purpose; all others are bugs. */
+export const isExpected = (error: unknown): error is CommandError | KilnError | KilnRuntimeError =>
+  error instanceof CommandError ||
+  (error instanceof KilnError && error.code !== "E_INTERNAL") ||
+  error instanceof KilnRuntimeError;
 
 function whereToReport(): string {
   const { name, version, bugs } = packageInfo();

@@ -2,13 +2,12 @@
 
 import { rooflineFacts } from "../bench/report-text.js";
 import type { ReportData } from "../report/data.js";
-import { compileOptions } from "./compile-flags.js";
+import { runCompiler } from "./compile-model.js";
 import type { InspectFlags } from "./inspect.js";
-import { externalDataOf, type ModelFile } from "./model-file.js";
+import type { ModelFile } from "./model-file.js";
 import { writeFiles } from "./output-files.js";
 import { packageInfo } from "./package-info.js";
 import { profileModel } from "./profile.js";
-import { Progress } from "./progress.js";
 import type { Terminal } from "./terminal.js";
 import { formatBytes, formatCount, formatTime } from "./units.js";
 
@@ -33,26 +32,20 @@ async function collect(
   terminal: Terminal,
 ): Promise<Omit<ReportData, "facts">> {
   const { collectReport } = await import("../report/collect.js");
-  using progress = new Progress(terminal, "compiling");
-  return collectReport({
-    model: file.bytes,
-    name: file.name,
-    options: {
-      ...compileOptions(flags),
-      externalData: await externalDataOf(file, flags.externalDataRoot),
-      onStage: progress.stage,
+  const profile = measured && {
+    callMs: measured.calls.map(({ ms }) => ms),
+    summary: {
+      runMs: measured.runMs,
+      kernelMs: measured.kernelMs,
+      runs: measured.runs,
+      roofline: rooflineFacts(measured.roofline),
+      kernels: measured.kernels,
     },
-    profile: measured && {
-      callMs: measured.calls.map(({ ms }) => ms),
-      summary: {
-        runMs: measured.runMs,
-        kernelMs: measured.kernelMs,
-        runs: measured.runs,
-        roofline: rooflineFacts(measured.roofline),
-        kernels: measured.kernels,
-      },
-    },
-  });
+  };
+  const { result } = await runCompiler(file, flags, terminal, (options) =>
+    collectReport({ model: file.bytes, name: file.name, options, profile }),
+  );
+  return result;
 }
 
 /** The head of the page. */
