@@ -29,9 +29,10 @@ import { lookUp } from "./tuning/database.js";
 /** Runs the pass on the graph and on the regions of its branches and loops. */
 export function runOnGraph(pass: GraphPass, graph: Graph, context: PassContext): void {
   pass.run(graph, context);
+  const { measureArena: _, ...inRegions } = context;
   for (const node of graph.nodes) {
     if (node.operator === "kiln.Fusion") continue;
-    for (const region of node.regions) runOnGraph(pass, region, context);
+    for (const region of node.regions) runOnGraph(pass, region, inRegions);
   }
 }
 
@@ -83,6 +84,12 @@ export class Pipeline {
       strict: this.options.strict ?? false,
       ...(this.folding !== undefined && { folding: this.folding }),
       ...(arena !== undefined && { arena }),
+      measureArena: (changed) =>
+        measureArena(
+          changed,
+          (one, onNode) => lowerGraph(one, this.target(), onNode),
+          symbolBounds(this.options),
+        ),
     };
     for (const pass of this.left(graphPipeline(this.options.optimize ?? 3), 1)) {
       this.runGraphPass(pass, graph, context);
@@ -94,10 +101,7 @@ export class Pipeline {
   private arenaGoal(graph: Graph): ArenaGoal | undefined {
     const { arenaBytes } = this.options;
     if (arenaBytes === undefined) return undefined;
-    const bounds = symbolBounds(this.options);
-    const measure = (changed: Graph) =>
-      measureArena(changed, (one, onNode) => lowerGraph(one, this.target(), onNode), bounds);
-    return { limit: arenaBytes, graph, measure };
+    return { limit: arenaBytes, graph };
   }
 
   private target(): Target {

@@ -9,6 +9,7 @@ import { fuseAttention } from "./graph/fuse-attention.js";
 import { assignLayouts } from "./graph/layout.js";
 import type { GraphPass } from "./graph/pass.js";
 import { patch } from "./graph/patch/patch.js";
+import { schedule } from "./graph/schedule.js";
 import { simplify } from "./graph/simplify.js";
 
 export type OptimizationLevel = 0 | 1 | 2 | 3 | "s";
@@ -33,6 +34,7 @@ const optimized: readonly GraphPass[] = [
   fuseAttention,
   assignLayouts,
   fuse,
+  schedule,
   patch,
 ];
 

@@ -13,6 +13,8 @@ export interface PassContext {
   readonly folding?: FoldingBudget;
   /** Where the arena is limited. */
   readonly arena?: ArenaGoal;
+  /** What a graph would take of the arena; null where that is known at run time only. Absent in regions. */
+  readonly measureArena?: (graph: Graph) => ArenaUse | null;
 }
 
 /** A limit on the arena, and what came of it. */
@@ -20,8 +22,6 @@ export interface ArenaGoal {
   readonly limit: number;
   /** The graph that it is for: not the regions inside of it. */
   readonly graph: Graph;
-  /** What the graph would take as it is; null where that is known at run time only. */
-  readonly measure: (graph: Graph) => ArenaUse | null;
   outcome?: PatchOutcome;
 }
 

@@ -10,7 +10,7 @@
 import { KilnError } from "../../../compiler/diagnostics.js";
 import type { Graph, Node, Value } from "../../../compiler/ir/graph.js";
 import type { ArenaUse } from "../../memory/measure.js";
-import type { ArenaGoal, GraphPass, PatchedSegment } from "../pass.js";
+import type { ArenaGoal, GraphPass, PassContext, PatchedSegment } from "../pass.js";
 import { repeatedWork } from "./estimate.js";
 import { patchedNodes } from "./rewrite.js";
 import { type Choice, Search } from "./search.js";
@@ -18,36 +18,44 @@ import { type Choice, Search } from "./search.js";
 export const patch: GraphPass = {
   name: "patch",
   summary: "large stages in patches, where the arena is limited",
-  run: (graph, { arena }) => {
-    if (arena?.graph === graph) fitArena(graph, arena);
+  run: (graph, { arena, measureArena }) => {
+    if (arena?.graph === graph && measureArena !== undefined) fitArena(graph, arena, measureArena);
   },
 };
 
 /** Plans that are tried before the search gives up on a limit. */
 const ATTEMPTS = 8;
 
-function fitArena(graph: Graph, arena: ArenaGoal): void {
-  const whole = arena.measure(graph);
+type Measure = NonNullable<PassContext["measureArena"]>;
+
+function fitArena(graph: Graph, arena: ArenaGoal, measure: Measure): void {
+  const whole = measure(graph);
   if (whole === null || whole.bytes <= arena.limit) return;
   const search = new Search(graph, whole);
   let target = arena.limit;
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     const choices = search.choose(target);
     if (choices === null) break;
-    const use = tryChoices(graph, arena, choices, whole);
+    const use = tryChoices(graph, arena, measure, choices, whole);
     if (use.bytes <= arena.limit) return;
     target -= Math.max(use.bytes - arena.limit, Math.ceil(arena.limit / 64));
   }
-  const use = tryChoices(graph, arena, search.smallest(), whole);
+  const use = tryChoices(graph, arena, measure, search.smallest(), whole);
   if (use.bytes > arena.limit) refuse(use.bytes < whole.bytes ? use : whole, arena.limit);
 }
 
 /** Patches the graph; where that is not enough, all is as it was before. */
-function tryChoices(graph: Graph, arena: ArenaGoal, choices: readonly Choice[], whole: ArenaUse): ArenaUse {
+function tryChoices(
+  graph: Graph,
+  arena: ArenaGoal,
+  measure: Measure,
+  choices: readonly Choice[],
+  whole: ArenaUse,
+): ArenaUse {
   const { nodes } = graph;
   const producers = choices.map(({ tiling }) => tiling.segment.exit.producer);
   graph.nodes = patched(nodes, choices);
-  const use = arena.measure(graph)!;
+  const use = measure(graph)!;
   if (use.bytes <= arena.limit) {
     arena.outcome = { bytesBefore: whole.bytes, segments: choices.map((choice) => describe(choice, nodes)) };
     return use;
