@@ -62,7 +62,7 @@ function factsOf(
     ["work", `${formatCount(flops)} FLOP`],
     ["weights", formatBytes(memory.weightBytes)],
     ["code", formatBytes(code)],
-    ["arena", formatBytes(memory.arenaBytes)],
+    ["arena", memory.isDynamic ? "open" : formatBytes(memory.arenaBytes)],
     ...(profile === null ? [] : [["run", formatTime(profile.runMs)] as [string, string]]),
     ["by", `${name} ${version}`],
   ];

@@ -70,7 +70,7 @@ export interface MemoryData {
   readonly memoryBytes: number;
   /** The call at which the most bytes are live. */
   readonly peak: number;
-  /** Why there is no picture, where addresses are known only at run time. */
+  /** Sizes are open, so that addresses are known only when the model runs. */
   readonly isDynamic: boolean;
 }
 

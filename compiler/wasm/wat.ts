@@ -41,7 +41,7 @@ export async function functionTexts(wasm: Uint8Array): Promise<Map<string, strin
 
 async function moduleWat(wasm: Uint8Array): Promise<string> {
   const { readWasm } = await wabt();
-  const module = readWasm(wasm, { readDebugNames: true, relaxed_simd: true });
+  const module = readWasm(wasm, { readDebugNames: true, relaxed_simd: true, threads: true });
   try {
     module.applyNames();
     return module.toText({ foldExprs: true, inlineExport: false });

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { kiln, useFolder } from "../cli/harness.js";
-import { dense } from "../cli/models.js";
+import { dense, negate } from "../cli/models.js";
 import { chromiumNote, hasChromium, launch, openFile } from "./chromium.js";
 
 const folder = useFolder();
@@ -77,6 +77,22 @@ describe.skipIf(!hasChromium)(`in Chromium${chromiumNote}`, () => {
     await readPasses(browser, path);
     await readNodes(browser, path);
     await fitsPhones(browser, path);
+  });
+
+  test("open dims, threads, and code without SIMD", async () => {
+    const negative = folder.write("model.onnx", negate);
+    const flags = [[], ["--features", "threads", "--dim", "batch=4"], ["--features", "scalar"]];
+    for (const [i, some] of flags.entries()) {
+      const { page, complaints } = await openFile(browser, await report(negative, ...some));
+      await page.locator(".node.single").click();
+      expect(await page.getByLabel("WebAssembly text").textContent()).toContain("(func $neg");
+      await page.keyboard.press("4");
+      const memory = expect(await page.locator("main").textContent());
+      if (i === 1) memory.toContain("What bounds the peak");
+      else memory.toContain("Sizes are open");
+      expect(complaints).toEqual([]);
+      await page.context().close();
+    }
   });
 
   const resnet = join(import.meta.dirname, "../../../shared/onnx-backend/light/light_resnet50.onnx");

@@ -12,6 +12,12 @@ export function memoryView(): HTMLElement {
   const { arenaBytes, arenaLowerBound, unsharedBytes, weightBytes, memoryBytes, peak, isDynamic } =
     data.memory;
   const root = element("div", { class: "page" });
+  if (isDynamic) {
+    const why =
+      "Sizes are open: the arena is laid out when the model runs. Bind all dims (--dim NAME=N) to see it.";
+    root.append(element("p", {}, why), element("p", {}, `Weights take ${bytes(weightBytes)}.`));
+    return root;
+  }
   const bound =
     arenaBytes === arenaLowerBound
       ? "as much as is live at once"
@@ -20,15 +26,6 @@ export function memoryView(): HTMLElement {
     `The arena takes ${bytes(arenaBytes)}, ${bound}; without sharing memory it would be ${bytes(unsharedBytes)}. ` +
     `Weights take ${bytes(weightBytes)}, the whole memory ${bytes(memoryBytes)}.`;
   root.append(element("p", {}, line));
-  if (isDynamic) {
-    root.append(
-      element(
-        "p",
-        {},
-        "Sizes are open: most addresses are known only when the model runs. Bind dims to see them.",
-      ),
-    );
-  }
   const buffers = data.memory.buffers.filter(({ bytes }) => bytes > 0);
   if (buffers.length > 0 && arenaBytes > 0) root.append(picture(buffers, peak));
   const live = buffers
