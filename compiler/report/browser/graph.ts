@@ -68,7 +68,9 @@ export class GraphView {
       this.place();
       this.resize();
       this.scroller.scrollTop = 0;
-      this.scroller.scrollLeft = Math.max(0, (this.layout.width * this.zoom - this.scroller.clientWidth) / 2);
+      const first = this.layout.boxes[0];
+      const middle = first === undefined ? 0 : (first.x + first.width / 2) * this.zoom;
+      this.scroller.scrollLeft = middle - this.scroller.clientWidth / 2;
     }
     this.note.textContent = note;
     this.draw();
