@@ -30,6 +30,7 @@ import { type EmittedModule, emitModule, memoryPages } from "./wasm/module.js";
 export { generateCHeader, type HeaderFigures } from "./c-header.js";
 export { type ErrorCode, KilnError, UnsupportedModelError, type UnsupportedNode } from "./diagnostics.js";
 export type { Limits } from "./limits.js";
+export type { Host } from "./loader.js";
 export type { Artifact, CompileOptions, CompileReport, Features, PassEvent } from "./options.js";
 
 const producer = "onnx-kiln 0.1.0";
@@ -69,7 +70,10 @@ export async function compile(model: Uint8Array, options: CompileOptions = {}): 
     ...(options.profile !== undefined && { profile: options.profile }),
   });
   checkModule(emitted.wasm, features);
-  const loader = generateLoader(metadata, `${metadata.name}.wasm`);
+  const loader = generateLoader(metadata, `${metadata.name}.wasm`, {
+    host: options.host,
+    wasm: emitted.wasm,
+  });
   const calls = describeCalls(emitted.calls, sources);
   return {
     wasm: emitted.wasm,

@@ -5,6 +5,7 @@ import type { SymbolBounds } from "../passes/memory/plan.js";
 import type { OptimizationLevel } from "../passes/pipeline.js";
 import type { ModelMetadata, ProfiledCall } from "../runtime/metadata.js";
 import { defaultLimits, type Limits } from "./limits.js";
+import type { Host } from "./loader.js";
 import type { Choice } from "./tuning/choice.js";
 import type { TuningDatabase } from "./tuning/database.js";
 
@@ -62,6 +63,8 @@ export interface CompileOptions {
   onPass?: (event: PassEvent) => void;
   /** Called as each stage begins, with its name. Costs nothing, where `onPass` has the IR printed for every pass. */
   onStage?: (name: string) => void;
+  /** How the loader gets at the module. Default "web", which suits browsers, bundlers, Node, Deno and Bun. */
+  host?: Host;
   /** Name of the model in the metadata; that of the graph where absent. */
   name?: string;
 }

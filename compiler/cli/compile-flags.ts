@@ -2,6 +2,7 @@
 
 import { type Command, Option } from "commander";
 import type { OptimizationLevel } from "../../passes/pipeline.js";
+import type { Host } from "../loader.js";
 import type { CompileOptions, Features } from "../options.js";
 import {
   type DimValue,
@@ -32,6 +33,7 @@ export interface CompileFlags extends ModelFlags {
   tuning?: string;
   verify?: boolean;
   profile?: boolean;
+  host?: Host;
 }
 
 /** Adds the flag to a command, under this head of its help. */
@@ -96,6 +98,7 @@ export function compileOptions(flags: CompileFlags): CompileOptions {
     ...(flags.maxMemory !== undefined && { limits: { memoryBytes: flags.maxMemory } }),
     ...(flags.arena !== undefined && { arenaBytes: flags.arena }),
     ...(flags.profile !== undefined && { profile: flags.profile }),
+    ...(flags.host !== undefined && { host: flags.host }),
     ...(flags.verify !== undefined && { verify: flags.verify }),
   };
 }

@@ -3,6 +3,7 @@
 import { existsSync, statSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { type Command, Option } from "commander";
+import { hosts } from "../loader.js";
 import type { Artifact } from "../options.js";
 import { type Body, defineAction, requireModel } from "./action.js";
 import { addCompileFlags, type CompileFlags, grouped } from "./compile-flags.js";
@@ -33,6 +34,14 @@ export function addCompileCommand(program: Command, io: Io): void {
     .argument("[model]", "ONNX file, or - for stdin");
   grouped(command, "Output", [
     new Option("-o, --output <path>", "the module to write, or a folder; default: NAME.wasm in this folder"),
+    new Option(
+      "--host <host>",
+      `how the loader gets at the module: ${Object.entries(hosts)
+        .map(([host, what]) => `${host} (${what})`)
+        .join("; ")}`,
+    )
+      .choices(Object.keys(hosts))
+      .default("web"),
     new Option("--profile", "a module with model.profile(), which times its kernels, for browsers too"),
     new Option("--emit <what>", "also write c-header: NAME.abi.h, the ABI for hosts in C").argParser(
       parseEmit,
