@@ -1,5 +1,6 @@
 import { compile } from "onnx-kiln";
 import { load } from "onnx-kiln/runtime";
+import { readModel } from "./model-files.js";
 import {
   inputDims,
   inputName,
@@ -7,7 +8,6 @@ import {
   type ModelName,
   type OcrModels,
   type RunModel,
-  readModel,
 } from "./models.js";
 
 /** Compiles the three networks for their fixed input sizes, and loads them. `onStart` is told of each in turn. */

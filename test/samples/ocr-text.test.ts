@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { compareText, editDistance } from "../../samples/ocr/accuracy.js";
 import { bestSteps, greedyDecode, joinWindows, type Step } from "../../samples/ocr/ctc.js";
-import { readAlphabet } from "../../samples/ocr/models.js";
+import { readAlphabet } from "../../samples/ocr/model-files.js";
 import { windowStarts } from "../../samples/ocr/recognition.js";
 
 const alphabet = ["", "a", "b", "c", " "];

@@ -3,14 +3,8 @@ import { join } from "node:path";
 import ort from "onnxruntime-web";
 import { beforeAll, expect, test } from "vitest";
 import { compareText } from "../../samples/ocr/accuracy.js";
-import {
-  inputName,
-  type ModelName,
-  type OcrModels,
-  type RunModel,
-  readAlphabet,
-  readModel,
-} from "../../samples/ocr/models.js";
+import { readAlphabet, readModel } from "../../samples/ocr/model-files.js";
+import { inputName, type ModelName, type OcrModels, type RunModel } from "../../samples/ocr/models.js";
 import { decodePicture } from "../../samples/ocr/picture.js";
 import { readPicture, textOf } from "../../samples/ocr/pipeline.js";
 

@@ -1,0 +1,125 @@
+/**
+ * Serves the sample pages to this machine alone. Every path is one of a fixed list, or the name of a script in one of
+ * three folders, so no request can name any other file.
+ */
+
+import { createHash } from "node:crypto";
+import { readdirSync, readFileSync } from "node:fs";
+import { readFile } from "node:fs/promises";
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { join } from "node:path";
+import { alphabetFile } from "../ocr/model-files.js";
+import { compileNetwork, networkList } from "./networks.js";
+import { scriptFolder, sourceFolder } from "./root.js";
+
+const pages = new Map([
+  ["/", "web/index.html"],
+  ["/ocr/", "ocr/page.html"],
+  ["/vad/", "vad/page.html"],
+  ["/zoo/", "web/zoo.html"],
+]);
+
+const scripts = /^\/(?:runtime|samples\/(?:ocr|vad|web))\/[a-z-]+\.js$/;
+
+interface Answer {
+  readonly type: string;
+  readonly body: Uint8Array | string;
+}
+
+/** A server that is not listening yet. @param models the compiled modules by name */
+export function createSampleServer(models: ReadonlyMap<string, Uint8Array>): Server {
+  const files = fixedFiles();
+  return createServer((request, response) => {
+    answer(request, models, files)
+      .then((found) => send(response, request, found))
+      .catch((error: unknown) => {
+        console.error(error);
+        fail(response, 500, "this went wrong: see the terminal");
+      });
+  });
+}
+
+/** Path in the URL to path of the file. */
+function fixedFiles(): ReadonlyMap<string, string> {
+  const files = new Map([
+    ["/style.css", join(sourceFolder, "web/style.css")],
+    ["/ocr/alphabet.txt", alphabetFile()],
+  ]);
+  for (const [path, page] of pages) files.set(path, join(sourceFolder, page));
+  const pictures = join(sourceFolder, "ocr/pictures");
+  for (const name of readdirSync(pictures)) files.set(`/ocr/pictures/${name}`, join(pictures, name));
+  return files;
+}
+
+async function answer(
+  { method, url = "/", headers }: IncomingMessage,
+  models: ReadonlyMap<string, Uint8Array>,
+  files: ReadonlyMap<string, string>,
+): Promise<Answer | number> {
+  // A name that a stranger has made point to this machine is not ours.
+  if (!/^(?:127\.0\.0\.1|localhost)(?::\d+)?$/.test(headers.host ?? "")) return 403;
+  if (method !== "GET" && method !== "HEAD") return 405;
+  const path = url.split("?")[0]!;
+  const [, model] = /^\/models\/([a-z]+)\.wasm$/.exec(path) ?? [];
+  const wasm = models.get(model ?? "");
+  if (wasm !== undefined) return { type: "application/wasm", body: wasm };
+  const [, network, part] = /^\/zoo\/([a-z0-9-]+)\.(json|wasm)$/.exec(path) ?? [];
+  if (network === "networks") return { type: types.json, body: JSON.stringify(networkList()) };
+  if (network !== undefined) {
+    const compiled = await compileNetwork(network);
+    if (compiled === null) return 404;
+    return part === "wasm"
+      ? { type: "application/wasm", body: compiled.wasm }
+      : { type: types.json, body: JSON.stringify(compiled.figures) };
+  }
+  const file = files.get(path) ?? (scripts.test(path) ? join(scriptFolder, path) : undefined);
+  if (file === undefined) return 404;
+  const extension = file.split(".").at(-1) as keyof typeof types;
+  return { type: types[extension] ?? "application/octet-stream", body: await readFile(file) };
+}
+
+const types = {
+  html: "text/html; charset=utf-8",
+  css: "text/css; charset=utf-8",
+  js: "text/javascript; charset=utf-8",
+  json: "application/json",
+  txt: "text/plain; charset=utf-8",
+  png: "image/png",
+};
+
+function send(response: ServerResponse, request: IncomingMessage, found: Answer | number): void {
+  if (typeof found === "number") {
+    fail(response, found, { 403: "not for this host", 404: "not found", 405: "only GET" }[found] ?? "failed");
+    return;
+  }
+  response.writeHead(200, {
+    "Content-Type": found.type,
+    "Content-Length": Buffer.byteLength(found.body),
+    "Cache-Control": "no-cache",
+    "X-Content-Type-Options": "nosniff",
+    "Content-Security-Policy": policy,
+  });
+  response.end(request.method === "HEAD" ? undefined : found.body);
+}
+
+function fail(response: ServerResponse, status: number, message: string): void {
+  response.writeHead(status, { "Content-Type": "text/plain; charset=utf-8" });
+  response.end(`${message}\n`);
+}
+
+/** Import maps have to be in the page: the policy names them by their hash. */
+const importMapHashes = [...pages.values()]
+  .flatMap((page) => [
+    ...readFileSync(join(sourceFolder, page), "utf8").matchAll(/<script type="importmap">(.*?)<\/script>/gs),
+  ])
+  .map(([, text]) => `'sha256-${createHash("sha256").update(text!).digest("base64")}'`);
+
+const policy = [
+  "default-src 'self'",
+  `script-src 'self' 'wasm-unsafe-eval' ${[...new Set(importMapHashes)].join(" ")}`,
+  "img-src 'self' blob: data:",
+  "media-src 'self' blob:",
+  "base-uri 'none'",
+  "form-action 'none'",
+  "frame-ancestors 'none'",
+].join("; ");
