@@ -1,0 +1,152 @@
+/**
+ * `onnx-kiln/vite`: a plugin with which an app imports a model as it imports any other file.
+ *
+ *     import loadModel from "./model.onnx?kiln";
+ *     const model = await loadModel();
+ *
+ * The model is compiled while the app is built, or served, into Vite's cache folder: the module and the loader that
+ * `kiln compile` writes. What was compiled before with the same options is taken from there.
+ */
+
+import { createHash } from "node:crypto";
+import { existsSync } from "node:fs";
+import { basename, join } from "node:path";
+import { parseDim, parseFeatures, parseInputShape, parseLevel, parseWeights } from "./cli/flags.js";
+import { externalDataOf, readModel } from "./cli/model-file.js";
+import { type OutputFile, writeFiles } from "./cli/output-files.js";
+import { packageInfo } from "./cli/package-info.js";
+import { formatBytes, formatTime } from "./cli/units.js";
+import { KilnError } from "./diagnostics.js";
+import type { CompileOptions } from "./options.js";
+
+/** Options for all models of an app; those in the query of an import come before them. */
+export type KilnPluginOptions = Omit<
+  CompileOptions,
+  "externalData" | "onPass" | "onStage" | "onChoice" | "host" | "name"
+>;
+
+/** The part of Vite's plugin interface that is used: Vite 5 and later. */
+export interface KilnPlugin {
+  readonly name: "onnx-kiln";
+  readonly enforce: "pre";
+  configResolved(config: {
+    readonly cacheDir: string;
+    readonly logger: { info(message: string): void };
+  }): void;
+  load(this: { addWatchFile(id: string): void }, id: string): Promise<string | undefined>;
+}
+
+/**
+ * The plugin, for `plugins` in `vite.config.js`.
+ *
+ * In a query, `features`, `dim`, `input-shape`, `O`, `weights` and `strict` mean what the flags of `kiln compile` mean:
+ * `./model.onnx?kiln&features=relaxed-simd&dim=batch=1`.
+ */
+export function kiln(options: KilnPluginOptions = {}): KilnPlugin {
+  let folder = "node_modules/.vite/onnx-kiln";
+  let say = (_message: string): void => {};
+  return {
+    name: "onnx-kiln",
+    enforce: "pre",
+    configResolved({ cacheDir, logger }) {
+      folder = join(cacheDir, "onnx-kiln");
+      say = (message) => logger.info(`kiln: ${message}`);
+    },
+    async load(id) {
+      const [path, query = ""] = id.split("?", 2) as [string, string?];
+      const parameters = new URLSearchParams(query);
+      if (!parameters.has("kiln")) return undefined;
+      this.addWatchFile(path);
+      const loader = await compiled(path, { ...options, ...queryOptions(parameters, id) }, folder, say);
+      const specifier = JSON.stringify(loader.replaceAll("\\", "/"));
+      return `export * from ${specifier};\nexport { load as default } from ${specifier};\n`;
+    },
+  };
+}
+
+export default kiln;
+
+/** How a parameter of a query adds to the options; one that is there twice adds twice. */
+const parameterOptions: Readonly<
+  Record<string, (text: string, options: KilnPluginOptions) => KilnPluginOptions>
+> = {
+  kiln: () => ({}),
+  features: (text, { features }) => ({ features: parseFeatures(text, features) }),
+  dim: (text, { dims }) => ({ dims: parseDim(text, dims) }),
+  "input-shape": (text, { inputShapes }) => ({
+    inputShapes: parseInputShape(text, inputShapes as Record<string, readonly number[]>),
+  }),
+  O: (text) => ({ optimize: parseLevel(text) }),
+  weights: (text) => ({ weights: parseWeights(text) }),
+  strict: (text) => ({ strict: text !== "false" }),
+};
+
+/** Parameters that Vite adds to what it loads. */
+const ofVite = ["import", "t", "v"];
+
+function queryOptions(parameters: URLSearchParams, id: string): KilnPluginOptions {
+  let options: KilnPluginOptions = {};
+  for (const [name, text] of parameters) {
+    if (ofVite.includes(name)) continue;
+    const add = Object.hasOwn(parameterOptions, name) ? parameterOptions[name]! : undefined;
+    if (add === undefined) {
+      const known = Object.keys(parameterOptions).join(", ");
+      throw new KilnError("E_INPUT", `${id}: there is no option "${name}" for models`, {
+        hint: `there are ${known}`,
+      });
+    }
+    try {
+      options = { ...options, ...add(text, options) };
+    } catch (error) {
+      throw new KilnError("E_INPUT", `${id}: ${name}: ${(error as Error).message}`);
+    }
+  }
+  return options;
+}
+
+/** Path of the loader of the model, which is compiled where the cache does not have it. */
+async function compiled(
+  path: string,
+  options: KilnPluginOptions,
+  cache: string,
+  say: (message: string) => void,
+): Promise<string> {
+  const model = await readModel(path, process);
+  const key = createHash("sha256").update(packageInfo().version).update(JSON.stringify(options));
+  const folder = join(cache, key.update(model.bytes).digest("hex").slice(0, 16));
+  const name = safeName(model.name);
+  const loader = join(folder, `${name}.mjs`);
+  if (existsSync(loader)) return loader;
+  const started = performance.now();
+  say(`compiling ${basename(path)}`);
+  const { compile } = await import("./index.js");
+  const readExternal = await externalDataOf(model);
+  let isWhole = true;
+  const { wasm, weights, js, dts } = await compile(model.bytes, {
+    ...options,
+    name,
+    externalData(location) {
+      isWhole = false;
+      return readExternal(location);
+    },
+  });
+  const file = (extension: string, data: Uint8Array | string): OutputFile => ({
+    path: join(folder, name + extension),
+    data,
+  });
+  // The key says nothing of external data, so what was made of them has a name that is not found again.
+  const loaderFile = file(isWhole ? ".mjs" : `.${Date.now()}.mjs`, js);
+  await writeFiles([
+    file(".wasm", wasm),
+    ...(weights === undefined ? [] : [file(".weights", weights)]),
+    file(".d.mts", dts),
+    loaderFile,
+  ]);
+  say(
+    `compiled ${basename(path)} in ${formatTime(performance.now() - started)}, ${formatBytes(wasm.length)}`,
+  );
+  return loaderFile.path;
+}
+
+/** A name that needs no quoting in a URL or a path. */
+const safeName = (name: string): string => name.replace(/[^\w.-]+/g, "_") || "model";
