@@ -64,8 +64,6 @@ export function kiln(options: KilnPluginOptions = {}): KilnPlugin {
   };
 }
 
-export default kiln;
-
 /** How a parameter of a query adds to the options; one that is there twice adds twice. */
 const parameterOptions: Readonly<
   Record<string, (text: string, options: KilnPluginOptions) => KilnPluginOptions>
