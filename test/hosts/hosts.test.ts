@@ -23,11 +23,14 @@ afterAll(() => rmSync(folder, { recursive: true }));
 
 const expected = "[8,0]";
 
+/** Where scripts of packages are run, that of `bun` takes the program out of the package that has it. */
+const bun = program("@oven/bun-linux-x64", "bin/bun") ?? program("bun", "bin/bun.exe");
+
 describe.each([
   ["Node 20 or what runs the tests", process.execPath, [], ["web", "node", "inline"]],
   ["Node 24", program("node", "bin/node"), [], ["web", "node", "inline", "esm-source"]],
   ["Deno", program("@deno/linux-x64-glibc", "deno"), ["run", "-A"], ["web", "node", "inline", "esm-source"]],
-  ["Bun", program("@oven/bun-linux-x64", "bin/bun"), ["run"], ["web", "node", "inline"]],
+  ["Bun", bun, ["run"], ["web", "node", "inline"]],
 ] satisfies [string, string | undefined, string[], Host[]][])("%s", (name, path, args, hosts) => {
   const note = path === undefined ? " (skipped: npm has no program for this platform)" : "";
   test.skipIf(path === undefined).each(hosts)(`loads by --host %s${note}`, async (host) => {
