@@ -1,7 +1,8 @@
 /**
  * The generated loader: an ES module that lies beside the .wasm and knows its tensors, and the declaration that lets
- * TypeScript check what `run` is given. How it gets at the module is what hosts differ in. Bundlers find the .wasm by the literal `new URL("./...", import.meta.url)`;
- * there is no dynamic import and no eval, so that it works in service workers and edge runtimes too.
+ * TypeScript check what `run` is given. How it gets at the module is what hosts differ in. Bundlers find the .wasm by the
+ * literal `new URL("./...", import.meta.url)`; there is no dynamic import and no eval, so that it works in service workers
+ * and edge runtimes too.
  */
 
 import type { ModelMetadata, TensorBinding } from "../runtime/metadata.js";

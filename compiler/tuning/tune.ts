@@ -7,8 +7,8 @@
  */
 
 import { load, type Model } from "../../runtime/index.js";
-import type { Feeds } from "../bench/engines.js";
-import { statisticsOf } from "../bench/measure.js";
+import { type Feeds, kilnEngine } from "../bench/engines.js";
+import { measureInTurn } from "../bench/measure.js";
 import type { Artifact, CompileOptions } from "../options.js";
 import { type Choice, type ChoiceKind, choiceKinds } from "./choice.js";
 
@@ -193,21 +193,16 @@ async function compareWhole(
   chosen: ReadonlyMap<string, string>,
 ): Promise<{ byCostMs: number; tunedMs: number }> {
   onStage?.("measuring: the whole model");
-  const open = async (choices: ReadonlyMap<string, string>) => {
+  const open = async (label: string, choices: ReadonlyMap<string, string>) => {
     const artifact = await compile({ onChoice: ({ key, candidates }) => choices.get(key) ?? candidates[0] });
     const model = await load(artifact.wasm, { weights: artifact.weights, threads });
-    return { model, inputs: await feeds(artifact), times: [] as number[] };
+    return { model, engine: kilnEngine(label, threads, model, await feeds(artifact)) };
   };
-  const both = [await open(new Map()), await open(chosen)];
-  const end = performance.now() + seconds * 1000;
-  for (let i = 0; i < warmupRuns + fewestRuns || performance.now() < end; i++) {
-    for (const { model, inputs, times } of both) {
-      const started = performance.now();
-      model.runSync(inputs);
-      if (i >= warmupRuns) times.push(performance.now() - started);
-    }
-  }
+  const both = [await open("by cost", new Map()), await open("tuned", chosen)];
+  const [byCost, tuned] = await measureInTurn(
+    both.map(({ engine }) => engine),
+    { warmup: warmupRuns, seconds },
+  );
   for (const { model } of both) model.dispose();
-  const [byCost, tuned] = both.map(({ times }) => statisticsOf(times).medianMs);
-  return { byCostMs: byCost!, tunedMs: tuned! };
+  return { byCostMs: byCost!.medianMs, tunedMs: tuned!.medianMs };
 }
