@@ -12,7 +12,7 @@ import {
 import { invariant, KilnError } from "./diagnostics.js";
 import { type Dim, dimSymbols, equalDims, isStatic, printDim, symbolDim } from "./ir/dim.js";
 import { type Graph, splitStates, type Value } from "./ir/graph.js";
-import { generateLoader } from "./loader.js";
+import { generateLoader, runtimeScript } from "./loader.js";
 import { callsOf, kernelsOf, type Program, type ProgramBuffer, type RunError } from "./loop/program.js";
 import {
   type Artifact,
@@ -73,6 +73,7 @@ export async function compile(model: Uint8Array, options: CompileOptions = {}): 
   const loader = generateLoader(metadata, `${metadata.name}.wasm`, {
     host: options.host,
     wasm: emitted.wasm,
+    ...(options.host === "inline" && { runtime: await runtimeScript(options.profile ?? false) }),
   });
   const calls = describeCalls(emitted.calls, sources);
   return {

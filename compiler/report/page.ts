@@ -5,30 +5,16 @@
  */
 
 import { createHash } from "node:crypto";
-import { existsSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
+import { joinModules } from "../join-modules.js";
 import type { ReportData } from "./data.js";
 import { style } from "./style.js";
 
-/** The modules of the page's script, each behind those that it imports. */
-const modules = [
-  "dom",
-  "format",
-  "list",
-  "layout",
-  "state",
-  "details",
-  "graph",
-  "text",
-  "kernels",
-  "memory",
-  "sizes",
-  "main",
-];
-
 export async function reportPage(data: ReportData): Promise<string> {
-  const scripts = [library(), await pageScript()];
+  const modules = await joinModules(new URL("browser/", import.meta.url), "main");
+  const scripts = [library(), inlined(`"use strict";\n${modules}`)];
   const policy = [
     "default-src 'none'",
     `script-src ${scripts.map(hash).join(" ")}`,
@@ -64,42 +50,6 @@ function library(): string {
   const main = createRequire(import.meta.url).resolve("diff");
   const text = readFileSync(join(main.slice(0, main.lastIndexOf("libcjs")), "dist/diff.min.js"), "utf8");
   return inlined(text);
-}
-
-/** The modules as one script: each a function whose exports the later ones are given. */
-async function pageScript(): Promise<string> {
-  const parts: string[] = [];
-  for (const name of modules) parts.push(asFunction(name, await javascript(name)));
-  return inlined(`"use strict";\nconst modules = {};\n${parts.join("\n")}`);
-}
-
-function asFunction(name: string, code: string): string {
-  const exported: string[] = [];
-  const body = code
-    .replace(/^import \{([^}]*)\} from "\.\/(.*)\.js";$/gm, "const {$1} = modules.$2;")
-    .replace(/^export ((?:async )?function|const|class) (\w+)/gm, (_, kind, symbol) => {
-      exported.push(symbol);
-      return `${kind} ${symbol}`;
-    })
-    .replace(/^export \{\};$/gm, "");
-  if (/^(import|export) /m.test(body))
-    throw new Error(`browser/${name} imports or exports in a way of its own`);
-  return `modules.${name} = (() => {\n${body}\nreturn { ${exported.join(", ")} };\n})();`;
-}
-
-/** What the build has made of a module; from the sources themselves where there is no build, as in tests. */
-async function javascript(name: string): Promise<string> {
-  const built = new URL(`browser/${name}.js`, import.meta.url);
-  if (existsSync(built)) return readFileSync(built, "utf8");
-  const { default: ts } = await import("typescript");
-  const source = readFileSync(new URL(`browser/${name}.ts`, import.meta.url), "utf8");
-  const { ScriptTarget, ModuleKind } = ts;
-  const compilerOptions = {
-    target: ScriptTarget.ES2022,
-    module: ModuleKind.ESNext,
-    verbatimModuleSyntax: true,
-  };
-  return ts.transpileModule(source, { compilerOptions }).outputText;
 }
 
 /** Our scripts have no need of these, and an HTML parser would stop at them. */

@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { compile } from "../../compiler/index.js";
+import type { ReportData } from "../../compiler/report/data.js";
 import { load } from "../../runtime/profile.js";
 import { buildModel } from "../onnx/build-model.js";
 import { kiln, useFolder } from "./harness.js";
@@ -41,6 +42,17 @@ test("one name for a kernel: profile, IR, report and the module's name section",
   const [bytes] = WebAssembly.Module.customSections(section, "name");
   const text = new TextDecoder("latin1").decode(bytes);
   for (const name of names) expect(text).toContain(name);
+
+  const html = folder.path("report.html");
+  expect((await kiln("inspect", path, ...short, "--html", html, "--profile")).code).toBe(0);
+  const [data] = /(?<=id="data">).*?(?=<\/script>)/s.exec(readFileSync(html, "utf8"))!;
+  const shown = JSON.parse(data) as ReportData;
+  expect(shown.profile!.kernels.map(({ kernel }) => kernel).sort()).toEqual(names);
+  expect(shown.kernels.map(({ name }) => name).sort()).toEqual(names);
+  for (const { name, loops, wat } of shown.kernels) {
+    expect(shown.lines[loops[0]!]).toContain(`kernel @${name}(`);
+    expect(shown.lines[wat[0]!]).toContain(`(func $${name} `);
+  }
 });
 
 test("as a table, by kernel or by call, and as a trace", async () => {

@@ -1,27 +1,35 @@
 /** The README's table of hosts: each of its cells is a test that runs there. */
 
-import { copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { build as bundle } from "esbuild";
 import { Miniflare } from "miniflare";
 import type { Browser } from "playwright-core";
-import { rollup } from "rollup";
-import { build as viteBuild } from "vite";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import webpack from "webpack";
-import { type Host, KilnError } from "../../compiler/index.js";
+import { compile, type Host, KilnError } from "../../compiler/index.js";
 import { generateLoader } from "../../compiler/loader.js";
+import { kiln } from "../cli/harness.js";
+import { dense } from "../cli/models.js";
+import { buildModel } from "../onnx/build-model.js";
 import { chromiumNote, hasChromium, launch } from "../report/chromium.js";
 import { metadataOf } from "../runtime/module.js";
-import { createApp, output, program, serveFolder, usage } from "./app.js";
+import {
+  createApp,
+  expected,
+  output,
+  program,
+  showing,
+  shown,
+  siteFolder,
+  threadsUsage,
+  usage,
+} from "./app.js";
 
 let folder: string;
 beforeAll(async () => {
   folder = await createApp();
 });
 afterAll(() => rmSync(folder, { recursive: true }));
-
-const expected = "[8,0]";
 
 /** Where scripts of packages are run, that of `bun` takes the program out of the package that has it. */
 const bun = program("@oven/bun-linux-x64", "bin/bun") ?? program("bun", "bin/bun.exe");
@@ -37,6 +45,12 @@ describe.each([
     const file = `${name.replace(/\W/g, "")}-${host}.mjs`;
     writeFileSync(join(folder, file), `${usage(host)} console.log(await compute());`);
     expect(await output(folder, path!, ...args, file)).toBe(expected);
+  });
+
+  test.skipIf(path === undefined)(`runs on two threads${note}`, async () => {
+    const file = `${name.replace(/\W/g, "")}-threads.mjs`;
+    writeFileSync(join(folder, file), `${threadsUsage} console.log(await compute());`);
+    expect(await output(folder, path!, ...args, file)).toBe("0.00333");
   });
 });
 
@@ -70,121 +84,85 @@ test("workerd: --host worker, where no code may be compiled from bytes", async (
   }
 });
 
-describe(`Chromium${chromiumNote}`, () => {
+describe.skipIf(!hasChromium)(`Chromium${chromiumNote}`, () => {
   let browser: Browser;
   beforeAll(async () => {
-    if (hasChromium) browser = await launch();
+    browser = await launch();
   });
-  afterAll(() => browser?.close());
+  afterAll(() => browser.close());
 
-  /** What a page of the folder shows, under a policy that allows no more than WebAssembly. */
-  async function shown(site: string): Promise<string> {
-    const server = await serveFolder(site, "script-src 'self' 'wasm-unsafe-eval'");
-    const page = await browser.newPage();
-    try {
-      await page.goto(`${server.url}/index.html`);
-      await page.waitForFunction(() => document.title !== "", undefined, { timeout: 20_000 });
-      return await page.title();
-    } finally {
-      await page.close();
-      await server.close();
-    }
-  }
-
-  /** A folder of its own for the built app, and the path of the entry module. */
-  function site(name: string, script: string, html = "main.js"): { folder: string; entry: string } {
+  /** A site whose page starts `inside.js`, which is this script with what it imports. */
+  async function siteOf(name: string, start: string, inside: string): Promise<string> {
+    const target = siteFolder(folder, name);
+    writeFileSync(join(target, "main.js"), start);
     const entry = join(folder, `${name}.js`);
-    writeFileSync(entry, script);
-    const target = join(folder, `site-${name}`);
-    mkdirSync(target);
-    writeFileSync(join(target, "index.html"), `<script type="module" src="./${html}"></script>`);
-    return { folder: target, entry };
+    writeFileSync(entry, inside);
+    // esbuild finds the runtime in node_modules; inline loaders have it, so that they need no bundler.
+    if (name.endsWith("inline")) copyFileSync(entry, join(target, "inside.js"));
+    else
+      await bundle({ entryPoints: [entry], bundle: true, format: "esm", outfile: join(target, "inside.js") });
+    for (const file of ["web.wasm", "threads.wasm", "inline.mjs"])
+      copyFileSync(join(folder, file), join(target, file));
+    return target;
   }
 
-  const page = (host: Host) =>
-    `${usage(host)} compute().then((y) => (document.title = y), (e) => (document.title = String(e)));`;
+  const onPage = 'import "./inside.js";';
+  const inWorker = `const worker = new Worker("./inside.js", { type: "module" });
+    worker.onmessage = ({ data }) => (document.title = data);`;
 
-  async function esbuild(entry: string, target: string, outfile = "main.js"): Promise<void> {
-    await bundle({ entryPoints: [entry], bundle: true, format: "esm", outfile: join(target, outfile) });
-    copyFileSync(join(folder, "web.wasm"), join(target, "web.wasm"));
-  }
-
-  test.skipIf(!hasChromium)("page, bundled by esbuild with the module beside it", async () => {
-    const { folder: target, entry } = site("esbuild", page("web"));
-    await esbuild(entry, target);
-    expect(await shown(target)).toBe(expected);
+  test.each(["web", "inline"] as const)("page: --host %s", async (host) => {
+    expect(await shown(browser, await siteOf(`page-${host}`, onPage, showing(usage(host))))).toBe(expected);
   });
 
-  test.skipIf(!hasChromium)("page, bundled by esbuild into one file", async () => {
-    const { folder: target, entry } = site("esbuild-inline", page("inline"));
-    await bundle({ entryPoints: [entry], bundle: true, format: "esm", outfile: join(target, "main.js") });
-    expect(await shown(target)).toBe(expected);
+  test.each(["web", "inline"] as const)("module worker: --host %s", async (host) => {
+    const inside = `${usage(host)} compute().then(postMessage, (e) => postMessage(String(e)));`;
+    expect(await shown(browser, await siteOf(`worker-${host}`, inWorker, inside))).toBe(expected);
   });
 
-  test.skipIf(!hasChromium)("module worker", async () => {
-    const start = `const worker = new Worker("./worker-main.js", { type: "module" });
-      worker.onmessage = ({ data }) => (document.title = data);`;
-    const { folder: target } = site("worker-page", start);
-    writeFileSync(join(target, "main.js"), start);
-    const inside = join(folder, "worker-main.js");
-    writeFileSync(inside, `${usage("web")} compute().then(postMessage, (e) => postMessage(String(e)));`);
-    await esbuild(inside, target, "worker-main.js");
-    expect(await shown(target)).toBe(expected);
-  });
-
-  test.skipIf(!hasChromium)("service worker", async () => {
+  test.each(["web", "inline"] as const)("service worker: --host %s", async (host) => {
     const start = `navigator.serviceWorker.onmessage = ({ data }) => (document.title = data);
-      await navigator.serviceWorker.register("./service.js", { type: "module" });
+      await navigator.serviceWorker.register("./inside.js", { type: "module" });
       (await navigator.serviceWorker.ready).active.postMessage("");`;
-    const { folder: target } = site("service-page", start);
-    writeFileSync(join(target, "main.js"), start);
-    const inside = join(folder, "service.js");
-    writeFileSync(
-      inside,
-      `${usage("web")} onmessage = ({ source }) =>
-        compute().then((y) => source.postMessage(y), (e) => source.postMessage(String(e)));`,
+    const inside = `${usage(host)} onmessage = ({ source }) =>
+      compute().then((y) => source.postMessage(y), (e) => source.postMessage(String(e)));`;
+    expect(await shown(browser, await siteOf(`service-${host}`, start, inside))).toBe(expected);
+  });
+
+  test.each([
+    ["page", onPage, showing(threadsUsage)],
+    [
+      "module worker",
+      inWorker,
+      `${threadsUsage} compute().then(postMessage, (e) => postMessage(String(e)));`,
+    ],
+  ])("%s on two threads, where the policy lets it start workers", async (name, start, inside) => {
+    const site = await siteOf(`threads-${name}`, start, inside);
+    const policy = "script-src 'self' 'wasm-unsafe-eval'";
+    expect(await shown(browser, site, `${policy}; worker-src 'self' blob:`)).toBe("0.00333");
+    // Where it does not, the model runs all the same, on one.
+    expect(await shown(browser, site, policy)).toBe("0.00333");
+  });
+
+  test("model.profile() of a page gives the kernels and their times", async () => {
+    const [model, wasm] = [join(folder, "model.onnx"), join(folder, "profiled.wasm")];
+    writeFileSync(model, buildModel(dense));
+    const { code } = await kiln("compile", model, "--profile", "--host", "inline", "-o", wasm, "-q");
+    expect(code).toBe(0);
+    const use = `import { load } from "./profiled.mjs";
+      const compute = async () => {
+        const model = await load();
+        return JSON.stringify(model.profile({ x: Float32Array.of(1, 2) }, { warmup: 1, seconds: 0.05 }));
+      };`;
+    const site = await siteOf("profiled-inline", onPage, showing(use));
+    copyFileSync(join(folder, "profiled.mjs"), join(site, "profiled.mjs"));
+    const { kernels, calls, runs, timeline } = JSON.parse(await shown(browser, site));
+    const { report } = await compile(buildModel(dense), { profile: true });
+    expect(kernels.map((one: { kernel: string }) => one.kernel)).toEqual(
+      report.kernels.map(({ name }) => name),
     );
-    await esbuild(inside, target, "service.js");
-    expect(await shown(target)).toBe(expected);
-  });
-
-  test.skipIf(!hasChromium)("page, built by Vite", async () => {
-    const { folder: target, entry } = site("vite", page("web"));
-    const root = join(folder, "vite-root");
-    mkdirSync(root);
-    writeFileSync(join(root, "index.html"), `<script type="module" src="../vite.js"></script>`);
-    expect(entry).toContain("vite.js");
-    await viteBuild({
-      root,
-      configFile: false,
-      logLevel: "silent",
-      build: { outDir: target, emptyOutDir: true },
-    });
-    expect(await shown(target)).toBe(expected);
-  });
-
-  test.skipIf(!hasChromium)("page, built by webpack", async () => {
-    const { folder: target, entry } = site("webpack", page("web"));
-    const problems = await new Promise<string>((resolve, reject) =>
-      webpack({ mode: "production", entry, context: folder, output: { path: target } }, (error, stats) =>
-        error ? reject(error) : resolve(stats!.hasErrors() || stats!.hasWarnings() ? stats!.toString() : ""),
-      ),
-    );
-    expect(problems).toBe("");
-    expect(readdirSync(target).some((file) => file.endsWith(".wasm"))).toBe(true);
-    expect(await shown(target)).toBe(expected);
-  });
-
-  test.skipIf(!hasChromium)("page, built by Rollup into one file", async () => {
-    const { folder: target, entry } = site("rollup", page("inline"));
-    // Rollup finds no packages by itself: this is what its node-resolve plugin does in any app.
-    const runtime = join(folder, "node_modules/onnx-kiln/dist/runtime/index.js");
-    const resolveId = (id: string) => (id === "onnx-kiln/runtime" ? runtime : null);
-    const built = await rollup({ input: entry, plugins: [{ name: "resolve", resolveId }] });
-    await built.write({ file: join(target, "main.js"), format: "es" });
-    await built.close();
-    expect(readFileSync(join(target, "main.js"), "utf8")).not.toMatch(/^import /m);
-    expect(await shown(target)).toBe(expected);
+    expect(calls[0].operators).toEqual(["MatMul", "Add", "Relu"]);
+    expect(timeline).toHaveLength(calls.length);
+    expect(runs).toBeGreaterThan(10);
   });
 });
 
