@@ -8,22 +8,15 @@
  * `kiln compile` writes. What was compiled before with the same options is taken from there.
  */
 
-import { createHash } from "node:crypto";
-import { existsSync } from "node:fs";
 import { basename, join } from "node:path";
+import { type CacheableOptions, compileCached } from "./cache.js";
 import { parseDim, parseFeatures, parseInputShape, parseLevel, parseWeights } from "./cli/flags.js";
 import { externalDataOf, readModel } from "./cli/model-file.js";
-import { type OutputFile, writeFiles } from "./cli/output-files.js";
-import { packageInfo } from "./cli/package-info.js";
 import { formatBytes, formatTime } from "./cli/units.js";
 import { KilnError } from "./diagnostics.js";
-import type { CompileOptions } from "./options.js";
 
 /** Options for all models of an app; those in the query of an import come before them. */
-export type KilnPluginOptions = Omit<
-  CompileOptions,
-  "externalData" | "onPass" | "onStage" | "onChoice" | "host" | "name"
->;
+export type KilnPluginOptions = Omit<CacheableOptions, "name">;
 
 /** The part of Vite's plugin interface that is used: Vite 5 and later. */
 export interface KilnPlugin {
@@ -106,44 +99,22 @@ function queryOptions(parameters: URLSearchParams, id: string): KilnPluginOption
 async function compiled(
   path: string,
   options: KilnPluginOptions,
-  cache: string,
+  folder: string,
   say: (message: string) => void,
 ): Promise<string> {
   const model = await readModel(path, process);
-  const key = createHash("sha256").update(packageInfo().version).update(JSON.stringify(options));
-  const folder = join(cache, key.update(model.bytes).digest("hex").slice(0, 16));
-  const name = safeName(model.name);
-  const loader = join(folder, `${name}.mjs`);
-  if (existsSync(loader)) return loader;
-  const started = performance.now();
-  say(`compiling ${basename(path)}`);
-  const { compile } = await import("./index.js");
-  const readExternal = await externalDataOf(model);
-  let isWhole = true;
-  const { wasm, weights, js, dts } = await compile(model.bytes, {
-    ...options,
-    name,
-    externalData(location) {
-      isWhole = false;
-      return readExternal(location);
+  const file = basename(path);
+  const { loader } = await compileCached(
+    { bytes: model.bytes, externalData: await externalDataOf(model) },
+    { ...options, name: safeName(model.name) },
+    {
+      folder,
+      onCompile: () => say(`compiling ${file}`),
+      onCompiled: ({ wasm, report }) =>
+        say(`compiled ${file} in ${formatTime(report.compileMs)}, ${formatBytes(wasm.length)}`),
     },
-  });
-  const file = (extension: string, data: Uint8Array | string): OutputFile => ({
-    path: join(folder, name + extension),
-    data,
-  });
-  // The key says nothing of external data, so what was made of them has a name that is not found again.
-  const loaderFile = file(isWhole ? ".mjs" : `.${Date.now()}.mjs`, js);
-  await writeFiles([
-    file(".wasm", wasm),
-    ...(weights === undefined ? [] : [file(".weights", weights)]),
-    file(".d.mts", dts),
-    loaderFile,
-  ]);
-  say(
-    `compiled ${basename(path)} in ${formatTime(performance.now() - started)}, ${formatBytes(wasm.length)}`,
   );
-  return loaderFile.path;
+  return loader;
 }
 
 /** A name that needs no quoting in a URL or a path. */

@@ -18,7 +18,8 @@ export function installRuntime(): string {
     { ...tsconfig(), outDir: join(home, "dist"), rootDir: repository, noEmit: false, types: [] },
     repository,
   );
-  const program = ts.createProgram([join(repository, "runtime/index.ts")], options);
+  const entries = ["index.ts", "ort/index.ts"].map((name) => join(repository, "runtime", name));
+  const program = ts.createProgram(entries, options);
   const { diagnostics } = program.emit();
   const problems = [...ts.getPreEmitDiagnostics(program), ...diagnostics];
   if (problems.length > 0) throw new Error(formatDiagnostics(problems));
