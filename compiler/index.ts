@@ -13,7 +13,7 @@ import { invariant, KilnError } from "./diagnostics.js";
 import { type Dim, dimSymbols, equalDims, isStatic, printDim, symbolDim } from "./ir/dim.js";
 import { type Graph, splitStates, type Value } from "./ir/graph.js";
 import { generateLoader, runtimeScript } from "./loader.js";
-import { callsOf, kernelsOf, type Program, type ProgramBuffer, type RunError } from "./loop/program.js";
+import { callsOf, type Program, type ProgramBuffer, type RunError, usesOf } from "./loop/program.js";
 import {
   type Artifact,
   type CompileOptions,
@@ -244,10 +244,11 @@ function report(
     arenaLowerBoundBytes: plan.arenaLowerBound,
     memoryBytes: plan.memoryBytes,
     ...(pipeline.patches !== undefined && { patches: patchReport(pipeline.patches, flops) }),
-    kernels: kernelsOf(program).map(({ name }) => ({
-      name,
-      calls: callsOf(program).filter((call) => call.kernel.name === name).length,
-      codeBytes: emitted.kernelBytes.get(name) ?? 0,
+    kernels: [...usesOf(program)].map(([kernel, uses]) => ({
+      name: kernel.name,
+      calls: uses.length,
+      isPart: uses.every((call) => call.kernel !== kernel),
+      codeBytes: emitted.kernelBytes.get(kernel.name) ?? 0,
     })),
   };
 }

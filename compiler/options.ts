@@ -91,7 +91,13 @@ export interface CompileReport {
     readonly repeatedShare: number;
     readonly segments: readonly PatchedSegment[];
   };
-  readonly kernels: readonly { name: string; calls: number; codeBytes: number }[];
+  /** Functions of the module: calls of a run that use each; some are parts of others, which have their FLOPs. */
+  readonly kernels: readonly {
+    readonly name: string;
+    readonly calls: number;
+    readonly isPart: boolean;
+    readonly codeBytes: number;
+  }[];
   /** The calls of `run` in order. */
   readonly calls: readonly ProfiledCall[];
 }

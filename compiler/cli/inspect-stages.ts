@@ -5,7 +5,7 @@ import type { Graph } from "../ir/graph.js";
 import { defaultLimits } from "../limits.js";
 import type { Kernel } from "../loop/ir.js";
 import { printKernel } from "../loop/print.js";
-import { callsOf, kernelsOf, type Program } from "../loop/program.js";
+import { kernelsOf, type Program, usesOf, withParts } from "../loop/program.js";
 import type { CompileReport } from "../options.js";
 import { Pipeline } from "../stages.js";
 import type { EmittedModule } from "../wasm/module.js";
@@ -45,11 +45,11 @@ export class Stages {
 
   async kernels(): Promise<View> {
     const { kernelBytes } = await this.emit();
-    const kernels = kernelsOf(this.program).map((kernel) => {
-      const calls = callsOf(this.program).filter((call) => call.kernel === kernel);
+    const kernels = [...usesOf(this.program)].map(([kernel, uses]) => {
+      const calls = uses.filter((call) => call.kernel === kernel);
       return {
         name: kernel.name,
-        calls: calls.length,
+        calls: uses.length,
         codeBytes: kernelBytes.get(kernel.name) ?? 0,
         flops: calls.reduce((sum, call) => sum + call.flops, 0),
       };
@@ -70,7 +70,7 @@ export class Stages {
   }
 
   loops(wanted: string): View {
-    const text = printKernel(this.findKernel(wanted));
+    const text = withParts(this.findKernel(wanted)).map(printKernel).join("\n\n");
     return { json: text, text: () => text };
   }
 
@@ -78,7 +78,8 @@ export class Stages {
     const kernel = this.findKernel(wanted);
     const { wasm } = await this.emit();
     const { functionWat } = await import("../wasm/wat.js");
-    const text = await functionWat(wasm, kernel.name);
+    const texts = await Promise.all(withParts(kernel).map(({ name }) => functionWat(wasm, name)));
+    const text = texts.join("\n");
     return { json: text, text: () => text };
   }
 

@@ -11,6 +11,7 @@ import {
   type Access,
   type Buffer,
   type Expr,
+  type Invoke,
   type Kernel,
   type Load,
   parametersOf,
@@ -20,6 +21,7 @@ import {
 } from "./ir.js";
 import { sharedNodes } from "./print.js";
 import { operandsOf } from "./rewrite.js";
+import { isScalar } from "./verify-types.js";
 
 export interface KernelArguments {
   /** A linear memory image. */
@@ -54,9 +56,10 @@ type Execute = (frame: Frame) => void;
 export function compileKernel(
   kernel: Kernel,
   options: EvaluationOptions = {},
-): (args: KernelArguments) => void {
+): (args: Omit<KernelArguments, "sizes"> & { readonly sizes: readonly Value[] }) => void {
   const compiler = new KernelCompiler(kernel, options);
-  const sizeSlots = parametersOf(kernel).map((size) => compiler.slotOf(size));
+  const parameters = parametersOf(kernel);
+  const sizeSlots = parameters.map((size) => compiler.slotOf(size));
   const body = compiler.block(kernel.body);
   return ({ memory, addresses, sizes, parts = 3, ends: givenEnds }) => {
     invariant(addresses.length === kernel.buffers.length, `@${kernel.name} needs an address a buffer`);
@@ -69,7 +72,8 @@ export function compileKernel(
     // The last part first: which of them is done before which must not matter.
     for (let part = (kernel.share === undefined ? 1 : parts) - 1; part >= 0; part--) {
       sizeSlots.forEach((slot, i) => {
-        slots[slot] = [...sizes, part, parts][i]! | 0;
+        const value = [...sizes, part, parts][i]!;
+        slots[slot] = isScalar(parameters[i]!.type, "i32") ? (value as number) | 0 : value;
       });
       body({ memory, addresses, ends, slots });
     }
@@ -136,6 +140,8 @@ class KernelCompiler {
         const whenFalse = this.block(statement.whenFalse);
         return (frame) => (condition(frame) ? whenTrue(frame) : whenFalse(frame));
       }
+      case "invoke":
+        return this.invoke(statement);
       default: {
         const value = this.expr(statement.value);
         const slot = this.slotOf(statement.variable);
@@ -161,6 +167,19 @@ class KernelCompiler {
         run(frame);
       }
     };
+  }
+
+  private invoke({ kernel, buffers, sizes }: Invoke): Execute {
+    const run = compileKernel(kernel, this.options);
+    const positions = buffers.map((buffer) => this.kernel.buffers.indexOf(buffer));
+    const values = sizes.map((size) => this.expr(size));
+    return (frame) =>
+      run({
+        memory: frame.memory,
+        addresses: positions.map((position) => frame.addresses[position]!),
+        ends: positions.map((position) => frame.ends[position]!),
+        sizes: values.map((value) => value(frame)),
+      });
   }
 
   private store(store: Store): Execute {

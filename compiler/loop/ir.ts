@@ -94,7 +94,18 @@ export type Statement =
       readonly condition: Expr;
       readonly whenTrue: readonly Statement[];
       readonly whenFalse: readonly Statement[];
-    };
+    }
+  | Invoke;
+
+/** Runs another kernel, as a function of its own, on buffers of this one. */
+export interface Invoke {
+  readonly kind: "invoke";
+  readonly kernel: Kernel;
+  /** One for each buffer of the kernel. */
+  readonly buffers: readonly Buffer[];
+  /** One value for each size of the kernel. */
+  readonly sizes: readonly Expr[];
+}
 
 export interface Store extends Access {
   readonly kind: "store";
@@ -104,7 +115,10 @@ export interface Store extends Access {
 export interface Kernel {
   readonly name: string;
   readonly buffers: readonly Buffer[];
-  /** i32 parameters: run-time dims. Empty when all shapes are fixed. */
+  /**
+   * Parameters. Those of a kernel that a program calls are i32, run-time dims; one that is invoked may have others,
+   * values of what is around the place where it is.
+   */
   readonly sizes: readonly Variable[];
   /** Of a kernel whose work is shared out. */
   readonly share?: Share;
@@ -119,7 +133,7 @@ export interface Share {
   readonly time: number;
 }
 
-/** The i32 parameters of a kernel: its sizes, then those that share it out. */
+/** The parameters of a kernel beside buffers: its sizes, then those that share it out. */
 export const parametersOf = ({ sizes, share }: Kernel): readonly Variable[] =>
   share === undefined ? sizes : [...sizes, share.part, share.parts];
 

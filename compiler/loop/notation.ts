@@ -14,6 +14,7 @@
  *
  * - An access is `buffer[index]`, with `@n` for the offset in elements and `pointer -> index` where a pointer replaces
  *   the buffer's address. `: type` or `: splat type` follows where a load is not one element of the register type.
+ * - `invoke @kernel(x, y) sizes (n)` runs a kernel, which stands before this one, on buffers of this one.
  * - `&buffer` is the byte address of its element 0.
  * - `%n = ...` before a statement names an operation or load that the statement uses more than once.
  * - A bare literal has the type that its place asks for (a declared variable, a store, the operands beside it), else

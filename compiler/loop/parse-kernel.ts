@@ -25,9 +25,9 @@ export function readDType(tokens: Tokens): DType {
   return dtypeFromShortName(token.text) ?? tokens.fail("unknown element type", token);
 }
 
-/** Reads `kernel @name(...) { ... }`. */
-export function readKernel(tokens: Tokens): Kernel {
-  return new KernelParser(tokens).kernel();
+/** Reads `kernel @name(...) { ... }`, which may invoke those that are known. */
+export function readKernel(tokens: Tokens, known: ReadonlyMap<string, Kernel> = new Map()): Kernel {
+  return new KernelParser(tokens, known).kernel();
 }
 
 class KernelParser {
@@ -38,7 +38,10 @@ class KernelParser {
   private readonly bindings = new Map<string, Expr>();
   private readonly exprs: ExprParser;
 
-  constructor(private readonly tokens: Tokens) {
+  constructor(
+    private readonly tokens: Tokens,
+    private readonly known: ReadonlyMap<string, Kernel>,
+  ) {
     const { buffers, variables, bindings } = this;
     this.exprs = new ExprParser(tokens, { buffers, variables, bindings });
   }
@@ -53,12 +56,18 @@ class KernelParser {
     tokens.list("(", ")", () => {
       if (share !== undefined) tokens.fail("expected nothing behind the parts");
       if (this.accepts("part")) share = this.share();
-      else if (this.accepts("size")) sizes.push(this.declare(tokens.name("a size"), i32, false));
+      else if (this.accepts("size")) sizes.push(this.size());
       else if (sizes.length > 0) tokens.fail("expected size: buffers come first");
       else this.buffer();
     });
     const buffers = [...this.buffers.values()];
     return { name, buffers, sizes, ...(share !== undefined && { share }), body: this.block() };
+  }
+
+  private size(): Variable {
+    const { tokens } = this;
+    const name = tokens.name("a size");
+    return this.declare(name, tokens.accept(":") ? parseType(tokens) : i32, false);
   }
 
   private share(): Share {
@@ -116,6 +125,7 @@ class KernelParser {
     if (tokens.accept("if")) return this.branch();
     if (tokens.accept("let")) return this.definition(false);
     if (tokens.accept("var")) return this.definition(true);
+    if (tokens.is("@", 1) && tokens.accept("invoke")) return this.invoke();
     return tokens.is("[", 1) ? this.store() : this.assignment();
   }
 
@@ -150,6 +160,22 @@ class KernelParser {
     tokens.expect("=");
     const value = this.exprs.expr(type);
     return { kind: "let", variable: this.declare(name, type, mutable), value };
+  }
+
+  private invoke(): Statement {
+    const { tokens } = this;
+    const named = <T>(all: ReadonlyMap<string, T>, what: string): T => {
+      const token = tokens.name(`a ${what}`);
+      return all.get(token.text) ?? tokens.fail(`unknown ${what}`, token);
+    };
+    tokens.expect("@");
+    const kernel = named(this.known, "kernel");
+    const buffers = tokens.list("(", ")", () => named(this.buffers, "buffer"));
+    const types = kernel.sizes.map(({ type }) => type);
+    const sizes = tokens.accept("sizes")
+      ? tokens.list("(", ")", () => this.exprs.expr(types.shift() ?? i32))
+      : [];
+    return { kind: "invoke", kernel, buffers, sizes };
   }
 
   private store(): Statement {

@@ -73,7 +73,7 @@ class ProgramParser {
     }
     while (tokens.is("kernel")) {
       const start = tokens.peek();
-      const kernel = readKernel(tokens);
+      const kernel = readKernel(tokens, kernels);
       if (kernels.has(kernel.name)) tokens.fail("the kernel exists already", start);
       kernels.set(kernel.name, kernel);
     }

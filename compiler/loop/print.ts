@@ -14,6 +14,7 @@ import {
   registerTypes,
   type Statement,
   sameType,
+  type Variable,
 } from "./ir.js";
 import { COMPARISON_LEVEL, infix, literalType, printConstant, printName } from "./notation.js";
 import {
@@ -35,12 +36,15 @@ type Bindings = ReadonlyMap<Expr, string>;
 export function printKernel(kernel: Kernel): string {
   const parameters = [
     ...kernel.buffers.map(printParameter),
-    ...kernel.sizes.map((size) => `size ${printName(size.name)}`),
+    ...kernel.sizes.map(printSizeParameter),
     ...printShare(kernel),
   ];
   const lines = printBlock(kernel.body, "  ");
   return [`kernel @${printName(kernel.name)}(${parameters.join(", ")}) {`, ...lines, "}"].join("\n");
 }
+
+const printSizeParameter = ({ name, type }: Variable): string =>
+  `size ${printName(name)}${sameType(type, i32) ? "" : `: ${printExprType(type)}`}`;
 
 const printShare = ({ share }: Kernel): string[] =>
   share === undefined
@@ -182,6 +186,14 @@ function printBare(statement: Statement, bindings: Bindings): string {
     }
     case "if":
       return `if ${printExpr(statement.condition, bindings, undefined)} {`;
+    case "invoke": {
+      const buffers = statement.buffers.map(({ name }) => printName(name)).join(", ");
+      const { kernel } = statement;
+      const sizes = statement.sizes
+        .map((size, i) => printExpr(size, bindings, kernel.sizes[i]!.type))
+        .join(", ");
+      return `invoke @${printName(kernel.name)}(${buffers})${sizes && ` sizes (${sizes})`}`;
+    }
   }
 }
 

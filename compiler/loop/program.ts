@@ -8,7 +8,8 @@
 
 import type { Dim } from "../ir/dim.js";
 import type { DType } from "../ir/dtype.js";
-import type { Kernel } from "./ir.js";
+import type { Invoke, Kernel } from "./ir.js";
+import { statementsIn } from "./rewrite.js";
 
 export interface ProgramBuffer {
   readonly name: string;
@@ -145,7 +146,33 @@ export function mapCalls(program: Program, change: (call: Call) => Call): Progra
   return { ...program, steps: inside(program.steps) };
 }
 
-/** The distinct kernels of a program, in order of first use. */
-export const kernelsOf = (program: Pick<Program, "steps">): Kernel[] => [
-  ...new Set(callsOf(program).map((call) => call.kernel)),
-];
+/** The distinct kernels of a program in order of first use, each behind those that it invokes. */
+export const kernelsOf = (program: Pick<Program, "steps">): Kernel[] =>
+  withInvoked(callsOf(program).map(({ kernel }) => kernel));
+
+/** The kernels, each once and behind those that it invokes. */
+export function withInvoked(given: readonly Kernel[]): Kernel[] {
+  const kernels = new Set<Kernel>();
+  const add = (kernel: Kernel): void => {
+    if (kernels.has(kernel)) return;
+    for (const { kernel: invoked } of invocationsIn(kernel)) add(invoked);
+    kernels.add(kernel);
+  };
+  given.forEach(add);
+  return [...kernels];
+}
+
+/** A kernel, then those that it invokes. */
+export const withParts = (kernel: Kernel): Kernel[] => withInvoked([kernel]).reverse();
+
+/** The kernels of a program, and the calls that run each of them, itself or in the course of another. */
+export function usesOf(program: Pick<Program, "steps">): Map<Kernel, Call[]> {
+  const uses = new Map(kernelsOf(program).map((kernel): [Kernel, Call[]] => [kernel, []]));
+  for (const call of callsOf(program)) {
+    for (const kernel of withInvoked([call.kernel])) uses.get(kernel)!.push(call);
+  }
+  return uses;
+}
+
+export const invocationsIn = ({ body }: Kernel): Invoke[] =>
+  statementsIn(body).filter((statement) => statement.kind === "invoke");

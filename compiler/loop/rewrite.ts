@@ -64,6 +64,8 @@ export function operandsOf(statement: Statement): readonly Expr[] {
       return [statement.index, statement.value];
     case "if":
       return [statement.condition];
+    case "invoke":
+      return statement.sizes;
     default:
       return [statement.value];
   }
@@ -77,6 +79,8 @@ export function mapOperands(statement: Statement, map: ExprMap): Statement {
       return { ...statement, index: map(statement.index), value: map(statement.value) };
     case "if":
       return { ...statement, condition: map(statement.condition) };
+    case "invoke":
+      return { ...statement, sizes: statement.sizes.map(map) };
     default:
       return { ...statement, value: map(statement.value) };
   }
@@ -274,7 +278,7 @@ export function copyBlock(block: Block, names: Names, values: ReadonlyMap<Variab
   const rename = (statements: Block): Statement[] =>
     statements.map((statement) => {
       const inner = mapBlocks(statement, rename);
-      if (inner.kind === "store" || inner.kind === "if") return inner;
+      if (inner.kind === "store" || inner.kind === "if" || inner.kind === "invoke") return inner;
       return { ...inner, variable: locals.get(inner.variable) ?? inner.variable };
     });
   return rename(substitute(block, all));

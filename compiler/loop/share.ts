@@ -19,7 +19,7 @@ export function shareKernels(program: Program): Program {
 }
 
 /** Kernels that differ have different names: a number tells apart those of one name, that of an earlier time is dropped. */
-function uniquelyNamed(kernel: Kernel, names: Map<string, number>): Kernel {
+export function uniquelyNamed(kernel: Kernel, names: Map<string, number>): Kernel {
   const name = kernel.name.replace(/_v\d+$/, "");
   const count = (names.get(name) ?? 0) + 1;
   names.set(name, count);

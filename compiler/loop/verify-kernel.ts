@@ -8,6 +8,7 @@ import {
   type Access,
   type Buffer,
   type Expr,
+  type Invoke,
   i32,
   type Kernel,
   parametersOf,
@@ -26,7 +27,7 @@ import { isRegisterType, isScalar, isValueOf, opProblem } from "./verify-types.j
 /** The invariants of a kernel; `verify.ts` goes on with those of a program. */
 const invariants = {
   1: "names that are visible at one place are distinct",
-  2: "sizes and parts are immutable i32 scalars",
+  2: "sizes and parts are immutable",
   3: "registers hold scalars or 128-bit vectors",
   4: "constants are values of their type",
   5: "operations are typed as `ops` says",
@@ -40,6 +41,7 @@ const invariants = {
   13: "loads and stores use the register type of the buffer, splats fill several lanes",
   14: "accesses stay inside their buffer wherever that is known at compile time",
   15: "buffers have distinct names and an extent that is null or not negative",
+  29: "an invoked kernel gets values of its sizes' types and buffers of this one, of its element types, that it may access",
 } as const;
 
 type Invariant = keyof typeof invariants;
@@ -67,7 +69,7 @@ class KernelVerifier {
   run(): void {
     for (const buffer of this.kernel.buffers) this.checkBuffer(buffer);
     for (const size of parametersOf(this.kernel)) {
-      this.check(isScalar(size.type, "i32") && !size.mutable, 2, `size ${size.name}`);
+      this.check(!size.mutable, 2, `size ${size.name}`);
       this.define(size);
     }
     this.checkBlock(this.kernel.body, "always");
@@ -125,7 +127,24 @@ class KernelVerifier {
         this.checkBlock(whenFalse, branchReached(truth === undefined ? undefined : !truth));
         return undefined;
       }
+      case "invoke":
+        this.checkInvoke(statement);
+        return undefined;
     }
+  }
+
+  private checkInvoke({ kernel, buffers, sizes }: Invoke): void {
+    const fits = buffers.length === kernel.buffers.length && sizes.length === parametersOf(kernel).length;
+    this.check(fits && kernel.share === undefined, 29, `@${kernel.name} takes other arguments`);
+    kernel.sizes.forEach(({ name, type }, i) => {
+      this.check(sameType(type, sizes[i]!.type), 29, `${printExprType(sizes[i]!.type)} for size ${name}`);
+    });
+    kernel.buffers.forEach(({ name, dtype, access }, i) => {
+      const given = buffers[i]!;
+      const may = given.access === access || given.access === "scratch" || given.access === "readwrite";
+      const isFit = this.buffers.has(given) && given.dtype === dtype && may;
+      this.check(isFit, 29, `${given.name} as ${name} of @${kernel.name}`);
+    });
   }
 
   private checkLoop({ variable, start, end, step, body }: Statement & { kind: "for" }): void {

@@ -3,7 +3,7 @@
 import { KilnError } from "../diagnostics.js";
 import { type Dim, dimSymbols, isStatic, printDim } from "../ir/dim.js";
 import { dtypes } from "../ir/dtype.js";
-import type { Buffer } from "./ir.js";
+import { type Buffer, i32, sameType } from "./ir.js";
 import { printCall } from "./print.js";
 import {
   type Call,
@@ -150,6 +150,8 @@ class ProgramVerifier {
     this.check(counted, 20, `${args.length} arguments for ${kernel.buffers.length} buffers`, call);
     const sized = sizes.length === kernel.sizes.length;
     this.check(sized, 20, `${sizes.length} values for ${kernel.sizes.length} sizes`, call);
+    const other = kernel.sizes.find(({ type }) => !sameType(type, i32));
+    this.check(other === undefined, 20, `size ${other?.name} is no i32`, call);
     this.check(Number.isFinite(flops) && flops >= 0, 26, `${flops} flops`, call);
     for (const size of sizes) this.known(size, symbols, call);
     args.forEach((argument, i) => {

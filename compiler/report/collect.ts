@@ -2,11 +2,11 @@
 
 import { type MemoryPlan, planMemory } from "../../passes/memory/plan.js";
 import { printKernel } from "../loop/print.js";
-import { callsOf, kernelsOf, type Program } from "../loop/program.js";
+import { callsOf, kernelsOf, type Program, withParts } from "../loop/program.js";
 import { type CompileOptions, symbolBounds, withDefaultLimits } from "../options.js";
 import { describeCalls, sourceNodes } from "../source-nodes.js";
 import { Pipeline } from "../stages.js";
-import { emitModule } from "../wasm/module.js";
+import { emitModule, wasmName } from "../wasm/module.js";
 import { functionTexts } from "../wasm/wat.js";
 import type {
   CallData,
@@ -86,14 +86,17 @@ export async function collectReport({
   const calls = describeCalls(emitted, sources).map((call, i): CallData => {
     return { ...call, ms: profile?.callMs[i] ?? null };
   });
+  const called = new Set(callsOf(program).map(({ kernel }) => kernel));
   const kernels = kernelsOf(program).map((kernel): KernelData => {
     const flops = calls.reduce((sum, call) => sum + (call.kernel === kernel.name ? call.flops : 0), 0);
+    const parts = withParts(kernel);
     return {
       name: kernel.name,
+      isPart: !called.has(kernel),
       codeBytes: kernelBytes.get(kernel.name) ?? 0,
       flops,
-      loops: lines.add(printKernel(kernel)),
-      wat: lines.add(wat.get(kernel.name) ?? "the engine's own"),
+      loops: lines.add(parts.map(printKernel).join("\n\n")),
+      wat: lines.add(parts.map(({ name }) => wat.get(wasmName(name)) ?? "").join("\n")),
     };
   });
   return {

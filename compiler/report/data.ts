@@ -54,6 +54,8 @@ export interface CallData extends ProfiledCall {
 
 export interface KernelData {
   readonly name: string;
+  /** No call of its own: others run it, and have its FLOPs. */
+  readonly isPart: boolean;
   readonly codeBytes: number;
   readonly flops: number;
   readonly loops: readonly number[];

@@ -10,12 +10,15 @@ import {
   type Buffer,
   type Expr,
   type For,
+  type Invoke,
   type Kernel,
   parametersOf,
   type Statement,
   type Store,
   type Variable,
 } from "../loop/ir.js";
+import { invocationsIn } from "../loop/program.js";
+import { exprsIn, statementsIn } from "../loop/rewrite.js";
 import { isNonNegative } from "./address.js";
 import type { Expression, ModuleBuilder, ValueType } from "./builder.js";
 import { LoopConstants } from "./constants.js";
@@ -24,9 +27,29 @@ import { valueTypeOf } from "./ops.js";
 import { Selector } from "./select.js";
 import { TreeBuilder } from "./trees.js";
 
-/** Adds the kernel's function to the module. */
-export function emitKernel(builder: ModuleBuilder, kernel: Kernel, name: string): void {
-  new KernelEmitter(builder, kernel).emit(name);
+/** Adds the functions of kernels to the module, in order and under their names; those that they invoke are among them. */
+export function emitKernels(builder: ModuleBuilder, names: ReadonlyMap<Kernel, string>): void {
+  const invoked = new Set([...names.keys()].flatMap(invocationsIn).map(({ kernel }) => kernel));
+  for (const kernel of names.keys()) new KernelEmitter(builder, kernel, names, invoked.has(kernel)).emit();
+}
+
+/** Buffers of which a kernel needs the address: pointers into the others are among its sizes. */
+function addressedBuffers({ buffers, body }: Kernel): readonly Buffer[] {
+  const addressed = new Set<Buffer>();
+  for (const statement of statementsIn(body)) {
+    if (statement.kind === "store" && statement.pointer === undefined) addressed.add(statement.buffer);
+    if (statement.kind !== "invoke") continue;
+    const needed = new Set(addressedBuffers(statement.kernel));
+    statement.kernel.buffers.forEach((buffer, i) => {
+      if (needed.has(buffer)) addressed.add(statement.buffers[i]!);
+    });
+  }
+  for (const expr of exprsIn(body)) {
+    if (expr.kind === "address" || (expr.kind === "load" && expr.pointer === undefined)) {
+      addressed.add(expr.buffer);
+    }
+  }
+  return buffers.filter((buffer) => addressed.has(buffer));
 }
 
 class KernelEmitter {
@@ -41,19 +64,23 @@ class KernelEmitter {
   constructor(
     private readonly builder: ModuleBuilder,
     private readonly kernel: Kernel,
+    private readonly names: ReadonlyMap<Kernel, string>,
+    isInvoked: boolean,
   ) {
-    const { buffers } = kernel;
+    const buffers = isInvoked ? addressedBuffers(kernel) : kernel.buffers;
     const sizes = parametersOf(kernel);
-    this.params = [...buffers, ...sizes].map(() => "i32");
+    this.params = [...buffers.map((): ValueType => "i32"), ...sizes.map(({ type }) => valueTypeOf(type))];
     this.constants = new LoopConstants(builder, this);
     this.addresses = new Map(buffers.map((buffer, i) => [buffer, i]));
     sizes.forEach((size, i) => {
       this.variables.set(size, buffers.length + i);
-      this.nonNegative.add(size);
+      // Extents and strides are; what a kernel is invoked with may be anything.
+      if (!isInvoked) this.nonNegative.add(size);
     });
   }
 
-  emit(name: string): void {
+  emit(): void {
+    const name = this.names.get(this.kernel)!;
     const body = this.builder.block(this.block(this.kernel.body));
     this.builder.function({ name, params: this.params, locals: this.locals, body });
   }
@@ -78,7 +105,15 @@ class KernelEmitter {
         const otherwise = whenFalse.length > 0 ? this.builder.block(whenFalse) : undefined;
         return [this.builder.if(condition!, whenTrue, otherwise)];
       }
+      case "invoke":
+        return [this.invoke(statement)];
     }
+  }
+
+  private invoke({ kernel, buffers, sizes }: Invoke): Expression {
+    const needed = addressedBuffers(kernel).map((buffer) => buffers[kernel.buffers.indexOf(buffer)]!);
+    const addresses = needed.map((buffer) => this.builder.get(this.addresses.get(buffer)!, "i32"));
+    return this.builder.call(this.names.get(kernel)!, [...addresses, ...this.evaluate(sizes)]);
   }
 
   private definition(variable: Variable, value: Expr): Expression {

@@ -6,7 +6,7 @@ import { invariant, KilnError } from "../diagnostics.js";
 import type { Kernel } from "../loop/ir.js";
 import type { Call, Program, ProgramBuffer, RunError } from "../loop/program.js";
 import { ModuleBuilder, type WasmFeatures } from "./builder.js";
-import { emitKernel } from "./emit.js";
+import { emitKernels } from "./emit.js";
 import type { OptimizationLevel } from "./passes.js";
 import { allKernels, emitRun } from "./run.js";
 import { assemble, assemblePassive, type DataSegment, functionSizes, withoutZeros } from "./sections.js";
@@ -91,7 +91,7 @@ function emitCode(
   else builder.sharedMemory(["kiln", "memory"], initial, maximum, passive.length);
   const names = kernelNames(kernels);
   // Kernels come first, so that their places in the code section are those in the list.
-  for (const kernel of kernels) emitKernel(builder, kernel, names.get(kernel)!);
+  emitKernels(builder, names);
   if (passive !== null) emitInit(builder, passive);
   const { errors, calls } = emitRun(builder, { program, addresses, dynamic, memoryLimit, profile }, names);
   builder.optimize(optimize);

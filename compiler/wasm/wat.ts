@@ -3,8 +3,9 @@
 import wabt from "wabt";
 import { KilnError } from "../diagnostics.js";
 import type { Kernel } from "../loop/ir.js";
+import { withInvoked } from "../loop/program.js";
 import { ModuleBuilder, type WasmFeatures } from "./builder.js";
-import { emitKernel } from "./emit.js";
+import { emitKernels } from "./emit.js";
 import { kernelNames, wasmName } from "./module.js";
 import type { OptimizationLevel } from "./passes.js";
 
@@ -14,10 +15,11 @@ export function kernelWat(
   features: WasmFeatures,
   optimize: OptimizationLevel = 3,
 ): Promise<string> {
-  const name = kernelNames([kernel]).get(kernel)!;
+  const names = kernelNames(withInvoked([kernel]));
+  const name = names.get(kernel)!;
   using builder = new ModuleBuilder(features);
   builder.memory(1);
-  emitKernel(builder, kernel, name);
+  emitKernels(builder, names);
   builder.export(name);
   builder.optimize(optimize);
   return functionWat(builder.binary(), name);

@@ -11,7 +11,7 @@ import {
 } from "../../compiler/loop/ir.js";
 import { Names } from "../../compiler/loop/rewrite.js";
 import { type Column, type Formula, Parameters } from "./parameters.js";
-import { fillSkeleton, type Skeleton } from "./skeleton.js";
+import { fillSkeleton, type Skeleton, type Slot } from "./skeleton.js";
 
 interface Similar {
   readonly kernel: Kernel;
@@ -54,6 +54,18 @@ export function mergeKernels(group: readonly Similar[]): {
       body: [...lets, ...body],
     },
     sizes: group.map((_, i) => sizes.map(({ column }) => column[i]!)),
+  };
+}
+
+/** Pointers that innermost loops, and all of the kernel, have in the place of constants when the group is one. */
+export function movedAccesses(group: readonly Similar[]): { readonly hot: number; readonly all: number } {
+  const { slots } = group[0]!.skeleton;
+  const columns = slots.map((_, i) => group.map((one) => one.skeleton.slots[i]!.value));
+  const count = (isCounted: (slot: Slot) => boolean): number =>
+    accessBases(columns.filter((column, i) => isCounted(slots[i]!) && isDifferent(column))).size;
+  return {
+    hot: count(({ place, isHot }) => place === "access" && isHot),
+    all: count(({ place }) => place === "access"),
   };
 }
 

@@ -13,7 +13,7 @@ import { callsOf, kernelsOf, mapCalls, type Program } from "../../compiler/loop/
 import { shareKernels } from "../../compiler/loop/share.js";
 import { mergeKernels } from "./merge-kernels.js";
 import type { ProgramPass } from "./pass.js";
-import { type Skeleton, type Slot, skeletonOf } from "./skeleton.js";
+import { groupBy, hotAccesses, isHotAccess, type Skeleton, skeletonOf } from "./skeleton.js";
 
 /** Additions that merging may cause, as a share of all operations of the program. */
 const budget = 0.02;
@@ -76,25 +76,6 @@ function groupsOf(candidates: readonly Candidate[]): Candidate[][] {
     ...groups.filter((group) => !taken.has(group)),
   ]);
 }
-
-function groupBy<T>(things: readonly T[], keyOf: (thing: T) => string): T[][] {
-  const groups = new Map<string, T[]>();
-  for (const thing of things) {
-    const key = keyOf(thing);
-    const group = groups.get(key);
-    if (group === undefined) groups.set(key, [thing]);
-    else group.push(thing);
-  }
-  return [...groups.values()];
-}
-
-const isHotAccess = ({ place, isHot }: Slot): boolean => isHot && place === "access";
-
-const hotAccesses = ({ slots }: Skeleton): string =>
-  slots
-    .filter(isHotAccess)
-    .map(({ value }) => value)
-    .join();
 
 /** The additions that a run of the group takes if it becomes one with all that are like it, and its length. */
 function costOf(group: readonly Candidate[], all: readonly Candidate[]) {

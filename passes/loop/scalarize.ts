@@ -55,7 +55,8 @@ class Scalarizing {
   }
 
   private statement(statement: Statement, one: ScalarStatement): Statement[] {
-    if (statement.kind === "for" || statement.kind === "if" || !isVector(targetOf(statement))) {
+    const hasNoValue = statement.kind === "for" || statement.kind === "if" || statement.kind === "invoke";
+    if (hasNoValue || !isVector(targetOf(statement))) {
       return [mapBlocks(mapOperands(statement, one.scalar), (inner) => this.block(inner))];
     }
     const values = one.lanesOf(statement.value);

@@ -65,6 +65,26 @@ export function skeletonOf(kernel: Kernel): Skeleton {
   return { text: walk.text.join(" "), slots: walk.slots, operations: walk.operations };
 }
 
+export const isHotAccess = ({ place, isHot }: Slot): boolean => isHot && place === "access";
+
+/** The offsets of accesses in innermost loops, as a text. */
+export const hotAccesses = ({ slots }: Skeleton): string =>
+  slots
+    .filter(isHotAccess)
+    .map(({ value }) => value)
+    .join();
+
+export function groupBy<T>(things: readonly T[], keyOf: (thing: T) => string): T[][] {
+  const groups = new Map<string, T[]>();
+  for (const thing of things) {
+    const key = keyOf(thing);
+    const group = groups.get(key);
+    if (group === undefined) groups.set(key, [thing]);
+    else group.push(thing);
+  }
+  return [...groups.values()];
+}
+
 /** The body of a kernel with other expressions in its slots. */
 export const fillSkeleton = (kernel: Kernel, filling: Filling): Statement[] =>
   new Walk(kernel, filling).block(kernel.body);
@@ -136,6 +156,12 @@ class Walk {
         const whenTrue = this.block(statement.whenTrue);
         const whenFalse = this.block(statement.whenFalse);
         return { ...statement, condition, whenTrue, whenFalse };
+      }
+      case "invoke": {
+        const { kernel, buffers } = statement;
+        this.text.push(`@${kernel.name}`, ...buffers.map((buffer) => this.name(buffer)));
+        const sizes = statement.sizes.map((size) => this.expr(size));
+        return { ...statement, buffers: buffers.map((buffer) => this.buffer(buffer)), sizes };
       }
     }
   }

@@ -112,7 +112,7 @@ export function* valuesIn(body: Block): Generator<Expr> {
     yield expr;
   }
   for (const statement of statementsIn(body)) {
-    if (statement.kind === "for") continue;
+    if (statement.kind === "for" || statement.kind === "invoke") continue;
     yield* visit(statement.kind === "if" ? statement.condition : statement.value);
   }
 }

@@ -6,6 +6,7 @@
  * inner loops and independent operations stand next to each other.
  */
 
+import { KilnError } from "../../compiler/diagnostics.js";
 import { add, extract, op, read, replace, shuffle, splat } from "../../compiler/loop/builder.js";
 import type { Expr, For, Load, Statement, Store, Variable } from "../../compiler/loop/ir.js";
 import { bottomUp, dependsOn, type ExprMap, type Names, substitution } from "../../compiler/loop/rewrite.js";
@@ -73,6 +74,8 @@ class Widening {
         const [whenTrue, whenFalse] = [this.block(statement.whenTrue), this.block(statement.whenFalse)];
         return [{ ...statement, condition, whenTrue, whenFalse }];
       }
+      case "invoke":
+        throw new KilnError("E_INTERNAL", `a loop that invokes @${statement.kernel.name} is not widened`);
     }
   }
 

@@ -43,6 +43,10 @@ function ofStatement(statement: Statement): unknown {
     }
     case "store":
       return ["store", ...access(statement), expr(statement.value)];
+    case "invoke": {
+      const { kernel, buffers, sizes } = statement;
+      return ["invoke", kernel.name, buffers.map(({ name }) => name), sizes.map(expr)];
+    }
     default:
       return [statement.kind, ofVariable(statement.variable), expr(statement.value)];
   }

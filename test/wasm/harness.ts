@@ -4,8 +4,9 @@ import { expect } from "vitest";
 import { type DType, dtypes } from "../../compiler/ir/dtype.js";
 import { interpretKernel } from "../../compiler/loop/interpret.js";
 import type { Kernel } from "../../compiler/loop/ir.js";
+import { withInvoked } from "../../compiler/loop/program.js";
 import { ModuleBuilder, type WasmFeatures } from "../../compiler/wasm/builder.js";
-import { emitKernel } from "../../compiler/wasm/emit.js";
+import { emitKernels } from "../../compiler/wasm/emit.js";
 import type { OptimizationLevel } from "../../compiler/wasm/passes.js";
 
 export const simd: WasmFeatures = { simd: true, relaxedSimd: false };
@@ -28,7 +29,8 @@ export function kernelModule(
 ): Uint8Array<ArrayBuffer> {
   using builder = new ModuleBuilder(features);
   builder.memory(pages);
-  emitKernel(builder, kernel, "kernel");
+  const named = withInvoked([kernel]).map((one): [Kernel, string] => [one, one.name]);
+  emitKernels(builder, new Map([...named, [kernel, "kernel"]]));
   builder.export("kernel");
   builder.optimize(optimize);
   return builder.binary() as Uint8Array<ArrayBuffer>;

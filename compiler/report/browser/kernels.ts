@@ -53,7 +53,7 @@ function plainTable(): HTMLElement {
   const kernels = [...data.kernels].sort((a, b) => b.flops - a.flops || b.codeBytes - a.codeBytes);
   const rows = kernels.map((one) => [
     link(one.name),
-    String(callsOf(one.name).length),
+    one.isPart ? "in others" : String(callsOf(one.name).length),
     count(one.flops),
     bytes(callsOf(one.name).reduce((sum, call) => sum + data.calls[call]!.bytes, 0)),
     bytes(one.codeBytes),

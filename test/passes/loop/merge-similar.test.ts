@@ -3,13 +3,13 @@ import { interpretKernel } from "../../../compiler/loop/interpret.js";
 import type { Kernel } from "../../../compiler/loop/ir.js";
 import { parseKernel } from "../../../compiler/loop/parse.js";
 import { printKernel } from "../../../compiler/loop/print.js";
-import { type Call, callsOf, type Program, type ProgramBuffer } from "../../../compiler/loop/program.js";
+import { callsOf, type Program } from "../../../compiler/loop/program.js";
 import { verifyKernel } from "../../../compiler/loop/verify.js";
 import { mergeKernels } from "../../../passes/loop/merge-kernels.js";
 import { mergeSimilar } from "../../../passes/loop/merge-similar.js";
 import { loopPasses } from "../../../passes/loop/pipeline.js";
 import { skeletonOf } from "../../../passes/loop/skeleton.js";
-import { firstDifference, imageFor, runKernel } from "./running.js";
+import { firstDifference, imageFor, programOf, runKernel } from "./running.js";
 
 /** Rows of a matrix, each the sum of three neighbours; padded rows are `stride` apart. */
 const sums = (name: string, rows: number, columns: number, stride: number): Kernel => {
@@ -28,19 +28,6 @@ const optimised = (kernel: Kernel): Kernel =>
 
 const merge = (kernels: readonly Kernel[]) =>
   mergeKernels(kernels.map((kernel) => ({ kernel, skeleton: skeletonOf(kernel) })));
-
-/** A program that calls each kernel once, on buffers of its own. */
-function programOf(kernels: readonly Kernel[]): Program {
-  const calls = kernels.map((kernel): Call => {
-    const args = kernel.buffers.map(({ name, elements }) => {
-      const buffer: ProgramBuffer = { name, dtype: "float32", byteLength: elements! * 4, kind: "temporary" };
-      return { buffer, byteOffset: 0 };
-    });
-    return { kind: "call", kernel, args, sizes: [], source: [], flops: 0, inPlace: [] };
-  });
-  const nothing = { buffers: [], inputs: [], outputs: [], inputShapes: [], outputShapes: [], errors: [] };
-  return { name: "p", steps: calls, ...nothing };
-}
 
 describe("kernels that differ in constants", () => {
   it("become one that does with its sizes what each of them did", () => {

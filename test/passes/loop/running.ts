@@ -5,6 +5,7 @@ import { interpretKernel } from "../../../compiler/loop/interpret.js";
 import type { Kernel } from "../../../compiler/loop/ir.js";
 import { parseKernel } from "../../../compiler/loop/parse.js";
 import { printKernel } from "../../../compiler/loop/print.js";
+import type { Call, Program, ProgramBuffer } from "../../../compiler/loop/program.js";
 import { exprsIn, statementsIn } from "../../../compiler/loop/rewrite.js";
 import { verifyKernel } from "../../../compiler/loop/verify.js";
 import type { LoopPass } from "../../../passes/loop/pass.js";
@@ -126,4 +127,22 @@ export function countKernel(kernel: Kernel): Counts {
     if (expr.kind === "load") counts[expr.type.lanes > 1 && !expr.splat ? "vectorLoads" : "loads"] += 1;
   }
   return counts;
+}
+
+/** A program that calls each kernel once, on buffers of its own. */
+export function programOf(kernels: readonly Kernel[]): Program {
+  const calls = kernels.map((kernel): Call => {
+    const args = kernel.buffers.map(({ name, dtype, elements }) => {
+      const buffer: ProgramBuffer = {
+        name,
+        dtype,
+        byteLength: (elements ?? 0) * dtypes[dtype].bytes,
+        kind: "temporary",
+      };
+      return { buffer, byteOffset: 0 };
+    });
+    return { kind: "call", kernel, args, sizes: [], source: [], flops: 0, inPlace: [] };
+  });
+  const nothing = { buffers: [], inputs: [], outputs: [], inputShapes: [], outputShapes: [], errors: [] };
+  return { name: "p", steps: calls, ...nothing };
 }
