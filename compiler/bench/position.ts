@@ -21,6 +21,8 @@ export interface PositionedKernel extends KernelProfile, Position {}
 export interface PositionedProfile extends Omit<Profile, "kernels"> {
   readonly kernels: readonly PositionedKernel[];
   readonly roofline: Roofline;
+  /** What kernels are measured against: the inner loop with these features on as many threads, and the memory. */
+  readonly roof: { readonly gflops: number; readonly gigabytesPerSecond: number };
 }
 
 export function positionProfile(
@@ -40,5 +42,5 @@ export function positionProfile(
       ofRoof: kernel.ms === 0 ? 0 : Math.max(computeMs, memoryMs) / kernel.ms,
     };
   });
-  return { ...profile, kernels, roofline };
+  return { ...profile, kernels, roofline, roof: { gflops, gigabytesPerSecond: copyGBs } };
 }

@@ -39,6 +39,7 @@ async function collect(
       kernelMs: measured.kernelMs,
       runs: measured.runs,
       roofline: rooflineFacts(measured.roofline),
+      roof: measured.roof,
       kernels: measured.kernels,
     },
   };
@@ -59,10 +60,13 @@ function factsOf(
   return [
     ["model", formatBytes(bytes.length)],
     ["nodes", `${stages[0]?.nodes ?? 0} → ${calls.length} calls`],
-    ["work", `${formatCount(flops)} FLOP`],
+    ["work", flops === 0 && memory.isOpen ? "open" : `${formatCount(flops)} FLOP`],
     ["weights", formatBytes(memory.weightBytes)],
     ["code", formatBytes(code)],
-    ["arena", memory.isDynamic ? "open" : formatBytes(memory.arenaBytes)],
+    [
+      "arena",
+      memory.isOpen ? `open, such as ${formatBytes(memory.arenaBytes)}` : formatBytes(memory.arenaBytes),
+    ],
     ...(profile === null ? [] : [["run", formatTime(profile.runMs)] as [string, string]]),
     ["by", `${name} ${version}`],
   ];

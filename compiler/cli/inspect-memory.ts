@@ -1,18 +1,23 @@
 /** The memory plan as a table: which buffer lies where, from which call to which. */
 
-import type { MemoryPlan } from "../../passes/memory/plan.js";
+import { type MemoryPlan, planAt, type SymbolBounds } from "../../passes/memory/plan.js";
 import { callsOf, type Program } from "../loop/program.js";
-import { type Placed, peakOf, placedBuffers } from "../report/placed.js";
+import { exampleSizes, type Placed, peakOf, placedBuffers } from "../report/placed.js";
 import type { View } from "./inspect.js";
 import { formatFacts, formatTable, left, right } from "./table.js";
 import type { Colors } from "./terminal.js";
 import { formatBytes } from "./units.js";
 
-export function memoryView(program: Program, plan: MemoryPlan, colors: Colors): View {
-  const buffers = placedBuffers(program, plan);
+/** Of a model whose sizes are open, the plan of one run. */
+export function memoryView(program: Program, plan: MemoryPlan, bounds: SymbolBounds, colors: Colors): View {
+  const sizes = exampleSizes(program, plan, bounds);
+  const run = planAt(plan, sizes);
+  const buffers = placedBuffers(program, run);
   const peak = peakOf(buffers, callsOf(program).length);
-  const { weights, arena, arenaLowerBound, unsharedBytes, memoryBytes } = plan;
+  const { weights, arena, arenaLowerBound, unsharedBytes, memoryBytes } = run;
+  const given = [...sizes].map(([name, size]) => `${name}=${size}`).join(" ");
   const facts: [string, string][] = [
+    ...(plan.dynamic === null ? [] : [["an example, for", given || "nominal sizes"] as [string, string]]),
     ["weights", `${formatBytes(weights.byteLength)} at ${weights.address}`],
     ["arena", `${formatBytes(arena.byteLength)} at ${arena.address}`],
     ["lower bound", formatBytes(arenaLowerBound)],
@@ -28,6 +33,7 @@ export function memoryView(program: Program, plan: MemoryPlan, colors: Colors): 
       unsharedBytes,
       memoryBytes,
       peak,
+      ...(plan.dynamic !== null && { exampleSizes: Object.fromEntries(sizes) }),
       buffers,
     },
     text: () => `${formatFacts(facts, colors)}\n\n${bufferTable(buffers, peak, colors)}`,

@@ -1,14 +1,15 @@
 /** What the stages of the compiler make of a model, each view made when it is asked for. */
 
-import { type MemoryPlan, planMemory } from "../../passes/memory/plan.js";
+import { type MemoryPlan, planMemory, type SymbolBounds } from "../../passes/memory/plan.js";
 import type { Graph } from "../ir/graph.js";
 import { defaultLimits } from "../limits.js";
 import type { Kernel } from "../loop/ir.js";
 import { printKernel } from "../loop/print.js";
 import { kernelsOf, type Program, usesOf, withParts } from "../loop/program.js";
-import type { CompileReport } from "../options.js";
+import { type CompileReport, symbolBounds } from "../options.js";
 import { Pipeline } from "../stages.js";
 import type { EmittedModule } from "../wasm/module.js";
+import { compileOptions } from "./compile-flags.js";
 import { runCompiler } from "./compile-model.js";
 import { CommandError } from "./failure.js";
 import type { InspectFlags, View } from "./inspect.js";
@@ -66,7 +67,7 @@ export class Stages {
   }
 
   memory(): View {
-    return memoryView(this.program, this.plan(), this.terminal.colors);
+    return memoryView(this.program, this.plan(), this.bounds(), this.terminal.colors);
   }
 
   loops(wanted: string): View {
@@ -88,7 +89,11 @@ export class Stages {
   }
 
   private plan(): MemoryPlan {
-    return planMemory(this.program);
+    return planMemory(this.program, this.bounds());
+  }
+
+  private bounds(): SymbolBounds {
+    return symbolBounds(compileOptions(this.flags));
   }
 
   /** The module without its weights, which no view shows. */

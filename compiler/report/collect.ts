@@ -1,6 +1,6 @@
 /** Collects what the HTML report shows, by running the compiler stage by stage. */
 
-import { type MemoryPlan, planMemory } from "../../passes/memory/plan.js";
+import { type MemoryPlan, planAt, planMemory, type SymbolBounds } from "../../passes/memory/plan.js";
 import { printKernel } from "../loop/print.js";
 import { callsOf, kernelsOf, type Program, withParts } from "../loop/program.js";
 import { type CompileOptions, symbolBounds, withDefaultLimits } from "../options.js";
@@ -18,7 +18,7 @@ import type {
   StageData,
 } from "./data.js";
 import { graphData } from "./graph-data.js";
-import { peakOf, placedBuffers } from "./placed.js";
+import { exampleSizes, peakOf, placedBuffers } from "./placed.js";
 
 /** Texts whose lines are kept once: stages differ in a few lines of many thousands. */
 class Lines {
@@ -67,7 +67,8 @@ export async function collectReport({
   const graph = pipeline.runGraphPasses(imported);
   const firstLoops = stages.length;
   const program = pipeline.runLoopPasses(pipeline.lower(graph));
-  const plan = planMemory(program, symbolBounds(options));
+  const bounds = symbolBounds(options);
+  const plan = planMemory(program, bounds);
   const { simd = true, relaxedSimd = false, threads = false } = options.features ?? {};
   const {
     wasm,
@@ -111,7 +112,7 @@ export async function collectReport({
     ),
     calls,
     kernels,
-    memory: memoryData(program, plan),
+    memory: memoryData(program, plan, bounds),
     weights: plan.constants.map(({ name, data }) => ({ name, bytes: data?.length ?? 0 })),
     profile: profile?.summary ?? null,
     lines: lines.all,
@@ -139,18 +140,20 @@ function withCalls({ nodes, edges }: GraphData, calls: readonly CallData[]): Gra
   };
 }
 
-function memoryData(program: Program, plan: MemoryPlan): MemoryData {
-  const buffers = placedBuffers(program, plan);
-  const { weights, arena, arenaLowerBound, unsharedBytes, memoryBytes, dynamic } = plan;
+function memoryData(program: Program, plan: MemoryPlan, bounds: SymbolBounds): MemoryData {
+  const sizes = exampleSizes(program, plan, bounds);
+  const run = planAt(plan, sizes);
+  const buffers = placedBuffers(program, run);
   return {
     buffers: buffers.filter(({ kind }) => kind !== "constant"),
-    weightBytes: weights.byteLength,
-    arenaAddress: arena.address,
-    arenaBytes: arena.byteLength,
-    arenaLowerBound,
-    unsharedBytes,
-    memoryBytes,
+    weightBytes: run.weights.byteLength,
+    arenaAddress: run.arena.address,
+    arenaBytes: run.arena.byteLength,
+    arenaLowerBound: run.arenaLowerBound,
+    unsharedBytes: run.unsharedBytes,
+    memoryBytes: run.memoryBytes,
     peak: peakOf(buffers, callsOf(program).length),
-    isDynamic: dynamic !== null,
+    isOpen: plan.dynamic !== null,
+    sizes: [...sizes],
   };
 }

@@ -72,8 +72,10 @@ export interface MemoryData {
   readonly memoryBytes: number;
   /** The call at which the most bytes are live. */
   readonly peak: number;
-  /** Sizes are open, so that addresses are known only when the model runs. */
-  readonly isDynamic: boolean;
+  /** Sizes are open, so that addresses are known only when the model runs: these are those of one run. */
+  readonly isOpen: boolean;
+  /** Open dims of the inputs, and what they are in that run. */
+  readonly sizes: readonly (readonly [string, number])[];
 }
 
 export interface BufferData {
@@ -90,6 +92,8 @@ export interface ProfileSummary {
   readonly kernelMs: number;
   readonly runs: number;
   readonly roofline: readonly (readonly [string, string])[];
+  /** What kernels are measured against. */
+  readonly roof: { readonly gflops: number; readonly gigabytesPerSecond: number };
   readonly kernels: readonly {
     readonly kernel: string;
     readonly calls: number;
@@ -98,6 +102,8 @@ export interface ProfileSummary {
     readonly gflops: number;
     readonly gigabytesPerSecond: number;
     readonly bytes: number;
+    /** FLOPs for each byte. */
+    readonly intensity: number;
     readonly bound: string;
     readonly ofRoof: number;
   }[];

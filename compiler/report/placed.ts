@@ -1,7 +1,7 @@
 /** The buffers of a program where the memory plan puts them, and when they are live. */
 
-import type { MemoryPlan } from "../../passes/memory/plan.js";
-import { isStatic } from "../ir/dim.js";
+import type { MemoryPlan, RunPlan, SymbolBounds } from "../../passes/memory/plan.js";
+import { evaluateDim, isSymbol, printDim } from "../ir/dim.js";
 import { callsOf, type Program, type ProgramBuffer } from "../loop/program.js";
 
 export interface Placed {
@@ -15,7 +15,7 @@ export interface Placed {
 }
 
 /** By address, and by time where an address is used again. */
-export function placedBuffers(program: Program, { addresses }: MemoryPlan): Placed[] {
+export function placedBuffers(program: Program, { addresses, values }: RunPlan): Placed[] {
   const end = Math.max(0, callsOf(program).length - 1);
   const touched = new Map<ProgramBuffer, { first: number; last: number }>();
   callsOf(program).forEach(({ args }, at) => {
@@ -27,7 +27,7 @@ export function placedBuffers(program: Program, { addresses }: MemoryPlan): Plac
   return [...addresses]
     .map(([buffer, address]) => {
       const { name, kind } = buffer;
-      const bytes = isStatic(buffer.byteLength) ? buffer.byteLength : 0;
+      const bytes = Math.max(0, evaluateDim(buffer.byteLength, values));
       const { first, last } = touched.get(buffer) ?? { first: 0, last: 0 };
       const isResult = program.outputs.includes(buffer);
       const stays = kind === "constant" || kind === "state";
@@ -35,6 +35,30 @@ export function placedBuffers(program: Program, { addresses }: MemoryPlan): Plac
       return { address, bytes, kind, name, ...lifetime };
     })
     .sort((a, b) => a.address - b.address || a.first - b.first || a.last - b.last);
+}
+
+/**
+ * Sizes of an example of a run, for inputs that are open: the largest that bounds allow, 1 for batches, else what the
+ * plan supposes (its order of placing is made for it). Empty where no size is open.
+ */
+export function exampleSizes(
+  { inputShapes }: Program,
+  { dynamic }: MemoryPlan,
+  bounds: SymbolBounds,
+): Map<string, number> {
+  const supposed = dynamic?.valuesAt(new Map());
+  const isBatch = (name: string): boolean =>
+    inputShapes.every((shape) =>
+      shape.every((dim, axis) => {
+        const isThere = printDim(dim).includes(name);
+        return !isThere || (axis === 0 && shape.length > 1 && isSymbol(dim));
+      }),
+    );
+  return new Map(
+    (dynamic?.inputSymbols ?? []).map((name) => {
+      return [name, bounds.get(name)?.max ?? (isBatch(name) ? 1 : supposed!.get(name)!)];
+    }),
+  );
 }
 
 /** The first call at which the most bytes are live. */

@@ -29,7 +29,7 @@ import {
 } from "../../compiler/loop/program.js";
 import { alignment, type Block } from "./blocks.js";
 import { type BlockTable, placeKernel, tableParts } from "./place-kernel.js";
-import { lowerBound, placeLargestFirst, type SymbolBounds } from "./plan.js";
+import { type FixedBlock, lowerBound, placeLargestFirst, type SymbolBounds } from "./plan.js";
 
 /** What happens when symbols get their values. */
 export interface Phase {
@@ -144,12 +144,18 @@ export class DynamicPlan {
   }
 
   /** The blocks with the lengths that the symbols' largest values give. */
-  private fixedBlocks() {
-    return this.blocks.map((block) => ({
-      ...block,
-      bytes: evaluateDim(block.bytes, this.nominal),
-      offset: 0,
-    }));
+  private fixedBlocks(): FixedBlock[] {
+    return this.blocks.map((block) => fixedBlock(block, this.nominal));
+  }
+
+  /** Values of all symbols: these, and for others what the order of placing supposes. */
+  valuesAt(sizes: ReadonlyMap<string, number>): ReadonlyMap<string, number> {
+    return new Map([...this.nominal, ...sizes]);
+  }
+
+  /** The blocks as they are when all symbols have these values, in the order in which a run places them. */
+  blocksAt(values: ReadonlyMap<string, number>): FixedBlock[] {
+    return this.lists.map((i) => fixedBlock(this.blocks[i]!, values));
   }
 
   private need(dim: Dim): void {
@@ -240,6 +246,12 @@ interface Draft {
   readonly from: number;
   readonly to: number;
 }
+
+const fixedBlock = (block: Block, values: ReadonlyMap<string, number>): FixedBlock => ({
+  ...block,
+  bytes: Math.max(0, evaluateDim(block.bytes, values)),
+  offset: 0,
+});
 
 const align = (bytes: number): number => Math.ceil(bytes / alignment) * alignment;
 

@@ -10,9 +10,9 @@
  * tables of a dynamic plan; then the arena with all the rest.
  */
 
-import { isStatic } from "../../compiler/ir/dim.js";
+import { evaluateDim, isStatic } from "../../compiler/ir/dim.js";
 import type { Program, ProgramBuffer } from "../../compiler/loop/program.js";
-import { alignment, type Block, blocksOf, buffersIn } from "./blocks.js";
+import { alignedBytes, alignment, type Block, blocksOf, buffersIn } from "./blocks.js";
 import { DynamicPlan } from "./dynamic.js";
 
 const pageBytes = 65536;
@@ -84,6 +84,34 @@ export function planMemory(program: Program, bounds: SymbolBounds = new Map()): 
     unsharedBytes: unshared.reduce<number>((sum, bytes) => sum + Number(bytes), 0),
     memoryBytes: toPages(address + arenaBytes),
     dynamic: null,
+  };
+}
+
+/** The memory of one run. */
+export interface RunPlan extends Omit<MemoryPlan, "dynamic" | "constants"> {
+  /** Values of all symbols in that run. */
+  readonly values: ReadonlyMap<string, number>;
+}
+
+/** Where everything lies in a run with these values of symbols: what the module does with a dynamic plan. */
+export function planAt(plan: MemoryPlan, sizes: ReadonlyMap<string, number>): RunPlan {
+  const { dynamic, weights } = plan;
+  if (dynamic === null) return { ...plan, values: new Map() };
+  const values = dynamic.valuesAt(sizes);
+  const blocks = dynamic.blocksAt(values);
+  const byteLength = placeInOrder(blocks);
+  const addresses = new Map(plan.addresses);
+  for (const { buffers, offset } of blocks)
+    for (const buffer of buffers) addresses.set(buffer, dynamic.arena + offset);
+  const buffers = blocks.flatMap((block) => block.buffers);
+  return {
+    addresses,
+    weights,
+    arena: { address: dynamic.arena, byteLength },
+    arenaLowerBound: lowerBound(blocks, Math.max(0, ...blocks.map(({ last }) => last))),
+    unsharedBytes: buffers.reduce((sum, buffer) => sum + evaluateDim(alignedBytes(buffer), values), 0),
+    memoryBytes: toPages(dynamic.arena + byteLength),
+    values,
   };
 }
 

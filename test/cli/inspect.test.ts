@@ -1,6 +1,8 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
+import { compile } from "../../compiler/index.js";
 import { parseGraph } from "../../compiler/ir/parse.js";
+import { buildModel } from "../onnx/build-model.js";
 import { kiln, type Result, useFolder } from "./harness.js";
 import { dense, negate, unknown } from "./models.js";
 
@@ -148,6 +150,18 @@ describe("memory", () => {
     expect(stdout).toMatch(/^address +bytes +kind +first +last +peak +buffer$/m);
     expect(stdout).toMatch(/^ +1024 +\d+ {2}constant {2,}\S+$/m);
     expect(stdout).toMatch(/^ +\d+ +8 {2}input +0 +\d/m);
+  });
+
+  test("of open sizes: that of an example, for the largest that bounds allow", async () => {
+    const path = folder.write("open.onnx", negate);
+    expect((await kiln("inspect", path, "--memory")).stdout).toMatch(/^an example, for +batch=1$/m);
+    const { stdout } = await kiln("inspect", path, "--memory", "--json", "--dim", "batch=1..40");
+    const { memory } = JSON.parse(stdout);
+    expect(memory.exampleSizes).toEqual({ batch: 40 });
+    expect(memory.buffers.map(({ bytes }: { bytes: number }) => bytes)).toContain(480);
+    // What the module reserves for its bounds is what the example takes.
+    const { report } = await compile(buildModel(negate), { dims: { batch: { min: 1, max: 40 } } });
+    expect(memory.arena.byteLength).toBe(report.arenaBytes);
   });
 
   test("as JSON: no two buffers that live at once overlap", async () => {

@@ -1,6 +1,7 @@
 /** What is selected: its nodes, its work, and its kernel as Loop IR and as WebAssembly text, side by side. */
 
 import type { NodeData } from "../data.js";
+import type { Difference } from "./difference.js";
 import { element } from "./dom.js";
 import { bytes, count, percent, time } from "./format.js";
 import { LineList } from "./list.js";
@@ -27,10 +28,10 @@ export function detailsPanel(): HTMLElement {
   );
   const panel = element("aside", { id: "details", hidden: true, "aria-label": "Selected node" });
   panel.append(element("header", {}, heading, close), facts, choices, code);
-  actions.showCalls = (title, calls, node) => {
+  actions.showCalls = (title, calls, node, difference) => {
     panel.hidden = false;
     heading.textContent = title;
-    showFacts(calls, node);
+    showFacts(calls, node, difference);
     showKernels(calls);
   };
   return panel;
@@ -40,8 +41,9 @@ export function hide(): void {
   document.getElementById("details")!.hidden = true;
 }
 
-function showFacts(calls: readonly number[], node: NodeData | null): void {
+function showFacts(calls: readonly number[], node: NodeData | null, difference?: Difference): void {
   const rows: [string, string][] = [];
+  if (difference !== undefined) rows.push([difference.kind, differenceText(difference)]);
   const sources = node?.source ?? [...new Set(calls.flatMap((call) => data.calls[call]!.nodes))];
   if (sources.length > 0) rows.push(["nodes of the model", sources.join(", ")]);
   if (node !== null && node.inner.length > 0) {
@@ -66,6 +68,13 @@ function showFacts(calls: readonly number[], node: NodeData | null): void {
     ...rows.flatMap(([what, value]) => [element("dt", {}, what), element("dd", {}, value)]),
   );
 }
+
+const differenceText = ({ kind, was }: Difference): string =>
+  kind === "changed"
+    ? `was ${was.join("; ")}`
+    : kind === "added"
+      ? "not there before"
+      : "there before, and not any more";
 
 function showKernels(calls: readonly number[]): void {
   const names = [...new Set(calls.map((call) => data.calls[call]!.kernel))];

@@ -1,15 +1,18 @@
 /** The graph after a stage. Only what is in view is drawn, so that thousands of nodes scroll as well as ten. */
 
 import type { GraphData, NodeData } from "../data.js";
+import { compareGraphs, type Difference } from "./difference.js";
 import { element, svg } from "./dom.js";
-import { bytes, count, percent, time } from "./format.js";
 import { type Layout, layoutGraph } from "./layout.js";
+import { classOf, shortened, sourceText, titleOf, tooltipOf } from "./node-text.js";
 import { actions, data, sumOf } from "./state.js";
 
 const lineHeight = 16;
 const margin = 300;
 const measures = { kind: "kind", flops: "FLOPs", bytes: "bytes", ms: "time" } as const;
 type Measure = keyof typeof measures;
+/** Below this, nobody can read what is written on nodes. */
+const legibleZoom = 0.35;
 
 export class GraphView {
   private readonly canvas = svg("svg", { role: "group", "aria-label": "Graph" });
@@ -17,6 +20,12 @@ export class GraphView {
   private readonly note = element("p", { class: "note" });
   readonly root: HTMLElement;
   private graph: GraphData = { nodes: [], edges: [] };
+  private differences: ReadonlyMap<number, Difference> = new Map();
+  private stage = 0;
+  /** What is drawn: the places of two stages, so that it is made once. */
+  private drawn = "";
+  private readonly against: HTMLSelectElement;
+  private readonly next: HTMLButtonElement;
   private layout: Layout = { boxes: [], paths: [], width: 0, height: 0 };
   private readonly expanded = new Set<number>();
   private selected = -1;
@@ -35,10 +44,21 @@ export class GraphView {
     }
     const button = (text: string, label: string, act: () => void) =>
       element("button", { type: "button", title: label, "aria-label": label, onclick: act }, text);
+    this.against = element("select", { "aria-label": "Compare with", onchange: () => this.show(this.stage) });
+    this.against.append(
+      element("option", { value: "" }, "nothing"),
+      element("option", { value: "-1" }, "the stage before"),
+    );
+    data.stages.forEach(({ name, graph }, i) => {
+      if (graph !== null) this.against.append(element("option", { value: i }, `${i} ${name}`));
+    });
+    this.next = button("Next", "To the next node that differs (n)", () => this.nextDifference());
     const bar = element(
       "div",
       { class: "bar" },
       element("label", {}, "Colour by ", colour),
+      element("label", {}, "Compare with ", this.against),
+      this.next,
       button("−", "Smaller", () => this.scale(1 / 1.25)),
       button("+", "Larger", () => this.scale(1.25)),
       button("Fit", "Fit the width", () => this.fit()),
@@ -60,20 +80,47 @@ export class GraphView {
     new ResizeObserver(() => this.drawSoon()).observe(this.scroller);
   }
 
-  show(graph: GraphData, note: string): void {
-    if (graph !== this.graph) {
-      this.graph = graph;
-      this.expanded.clear();
-      this.selected = -1;
-      this.place();
-      this.resize();
-      this.scroller.scrollTop = 0;
-      const first = this.layout.boxes[0];
-      const middle = first === undefined ? 0 : (first.x + first.width / 2) * this.zoom;
-      this.scroller.scrollLeft = middle - this.scroller.clientWidth / 2;
-    }
-    this.note.textContent = note;
+  /** The graph as it is after the stage: the last one that changed it. */
+  show(stage: number): void {
+    this.stage = stage;
+    const to = graphStage(stage);
+    const { value } = this.against;
+    const from = value === "" ? -1 : value === "-1" ? graphStage(to - 1) : Number(value);
+    this.next.hidden = from < 0;
+    if (this.drawn !== `${from} ${to}`) this.put(from, to);
     this.draw();
+  }
+
+  private put(from: number, to: number): void {
+    this.drawn = `${from} ${to}`;
+    const { name, nodes, graph } = data.stages[to]!;
+    const before = data.stages[from]?.graph ?? null;
+    const { graph: shown, differences } =
+      before === null ? { graph: graph!, differences: new Map() } : compareGraphs(before, graph!);
+    this.graph = shown;
+    this.differences = differences;
+    const counted = { added: 0, removed: 0, changed: 0 };
+    for (const { kind } of this.differences.values()) counted[kind]++;
+    const { added, removed, changed } = counted;
+    this.note.textContent =
+      before === null
+        ? `after ${name}: ${nodes} nodes`
+        : `after ${name}, against ${data.stages[from]!.name}: ${added} added, ${removed} removed, ${changed} changed`;
+    this.expanded.clear();
+    this.selected = -1;
+    this.place();
+    this.resize();
+    this.scroller.scrollTop = 0;
+    const first = this.layout.boxes[0];
+    const middle = first === undefined ? 0 : (first.x + first.width / 2) * this.zoom;
+    this.scroller.scrollLeft = middle - this.scroller.clientWidth / 2;
+  }
+
+  /** Selects the next node below that differs, from the top again behind the last. */
+  nextDifference(): void {
+    const places = [...this.differences.keys()].sort((a, b) => a - b);
+    const place = places.find((one) => one > this.selected) ?? places[0];
+    if (place !== undefined) this.select(place);
   }
 
   /** Places of the nodes that have this text in their operator, source or type. */
@@ -90,11 +137,15 @@ export class GraphView {
     return titleOf(this.graph.nodes[place]!);
   }
 
+  sourceOf(place: number): string {
+    return sourceText(this.graph.nodes[place]!.source);
+  }
+
   select(place: number, reveal = true): void {
     const node = this.graph.nodes[place];
     if (node === undefined) return;
     this.selected = place;
-    actions.showCalls(titleOf(node), node.calls, node);
+    actions.showCalls(titleOf(node), node.calls, node, this.differences.get(place));
     const { x, y, width, height } = this.layout.boxes[place]!;
     if (reveal) {
       const { clientWidth, clientHeight } = this.scroller;
@@ -198,6 +249,7 @@ export class GraphView {
     const edges = this.graph.edges.flatMap(([from, to, type], i) => {
       const path = this.layout.paths[i]!;
       if (path[0]![1] > bottom || path.at(-1)![1] < top) return [];
+      if (path.every(([x]) => x < left) || path.every(([x]) => x > right)) return [];
       const isNear = from === this.selected || to === this.selected;
       const shape = svg("path", { d: curve(path, top, bottom), class: isNear ? "edge near" : "edge" });
       shape.append(svg("title", {}, type));
@@ -219,21 +271,27 @@ export class GraphView {
     const node = this.graph.nodes[place]!;
     const { x, y, width, height } = this.layout.boxes[place]!;
     const isSelected = place === this.selected;
+    const difference = this.differences.get(place)?.kind ?? (this.differences.size > 0 ? "equal" : "");
     const group = svg("g", {
-      class: `node ${isSelected ? "selected" : ""} ${classOf(node)}`,
+      class: `node ${isSelected ? "selected" : ""} ${classOf(node)} ${difference}`,
       transform: `translate(${x} ${y})`,
       tabindex: isSelected || (this.selected < 0 && place === 0) ? 0 : -1,
       role: "button",
       "data-place": place,
-      "aria-label": `${titleOf(node)} ${sourceText(node.source)}`,
+      "aria-label":
+        `${titleOf(node)} ${sourceText(node.source)}${difference === "equal" ? "" : ` ${difference}`}`.trimEnd(),
       onclick: () => this.select(place, false),
       ondblclick: () => node.inner.length > 0 && this.toggle(place),
     });
     const box = svg("rect", { width, height, rx: node.kind === "node" ? 6 : height / 2 });
-    const heat = this.heatOf(node);
+    const heat = difference === "" ? this.heatOf(node) : null;
     if (heat !== null) {
       group.classList.add("heated");
       box.style.setProperty("--heat", `${Math.round(heat * 100)}%`);
+    }
+    if (this.zoom < legibleZoom) {
+      group.append(box);
+      return group;
     }
     group.append(svg("title", {}, tooltipOf(node)), box);
     this.linesOf(node, place).forEach((line, i) => {
@@ -279,32 +337,9 @@ export class GraphView {
   }
 }
 
-const isFusion = ({ operator }: NodeData): boolean => operator === "kiln.Fusion";
-
-function titleOf(node: NodeData): string {
-  return isFusion(node) ? node.inner.map(({ operator }) => operator).join(" + ") : node.operator;
-}
-
-const classOf = (node: NodeData): string =>
-  node.kind !== "node" ? "terminal" : isFusion(node) ? "fused" : node.calls.length === 0 ? "idle" : "single";
-
-const sourceText = (source: readonly string[]): string =>
-  source.length > 2 ? `${source[0]} … ${source.at(-1)}` : source.join(", ");
-
-const shortened = (text: string): string =>
-  text.length > 44 ? `${text.slice(0, 26)}…${text.slice(-16)}` : text;
-
-function tooltipOf(node: NodeData): string {
-  const { calls } = node;
-  const work =
-    calls.length === 0 ? [] : [`${count(sumOf(calls, "flops"))} FLOP, ${bytes(sumOf(calls, "bytes"))}`];
-  const ms = sumOf(calls, "ms");
-  const times =
-    data.profile === null || calls.length === 0
-      ? []
-      : [`${time(ms)}, ${percent(ms / data.profile.kernelMs)}`];
-  return [titleOf(node), ...node.source, ...node.types, ...work, ...times].join("\n");
-}
+/** The stage up to this one that changed the graph last. */
+const graphStage = (stage: number): number =>
+  data.stages.findLastIndex(({ graph }, i) => i <= stage && graph !== null);
 
 /** Smooth from point to point; points far above or below what is in view are left out. */
 function curve(points: readonly (readonly [number, number])[], top: number, bottom: number): string {

@@ -2,10 +2,8 @@
 
 import { element, table } from "./dom.js";
 import { bytes, count, percent, time } from "./format.js";
-import { actions, data } from "./state.js";
-
-const callsOf = (kernel: string): number[] =>
-  data.calls.flatMap((call, i) => (call.kernel === kernel ? [i] : []));
+import { rooflineChart } from "./roofline.js";
+import { actions, callsOf, data } from "./state.js";
 
 const link = (name: string): HTMLElement =>
   element(
@@ -46,7 +44,11 @@ function profileTable(): HTMLElement[] {
   ];
   const roof = roofline.map(([what, value]) => `${what}: ${value}`).join("; ");
   const line = `Kernels take ${time(kernelMs)} of ${time(runMs)} a run, the mean of ${runs} runs. The roof: ${roof}.`;
-  return [element("p", {}, line), scrolling(table(heads, rows, new Set([1, 2, 4, 5, 6, 8, 9])))];
+  return [
+    element("p", {}, line),
+    rooflineChart(),
+    scrolling(table(heads, rows, new Set([1, 2, 4, 5, 6, 8, 9]))),
+  ];
 }
 
 function plainTable(): HTMLElement {

@@ -7,7 +7,7 @@ import { GraphView } from "./graph.js";
 import { kernelsView } from "./kernels.js";
 import { memoryView } from "./memory.js";
 import { sizesView } from "./sizes.js";
-import { actions, data } from "./state.js";
+import { actions, callsOf, data } from "./state.js";
 import { TextView } from "./text.js";
 
 const graph = new GraphView();
@@ -52,7 +52,7 @@ function showTab(name: string): void {
     button.tabIndex = isShown ? 0 : -1;
   }
   for (const [one, view] of Object.entries(tabs)) view.hidden = one !== name;
-  if (name === "Graph") showGraph();
+  if (name === "Graph") graph.show(stage);
   if (name === "Text") text.show(stage);
 }
 
@@ -61,18 +61,8 @@ function showStage(index: number): void {
   passes.querySelectorAll("button").forEach((button) => {
     button.setAttribute("aria-current", String(Number(button.dataset.stage) === index));
   });
-  if (tab === "Graph" && data.stages[index]!.ir === "graph") showGraph();
+  if (tab === "Graph" && data.stages[index]!.ir === "graph") graph.show(stage);
   else showTab("Text");
-}
-
-/** The graph as it is after the stage: the last one that changed it. */
-function showGraph(): void {
-  for (let i = stage; i >= 0; i--) {
-    const { graph: found, name, nodes } = data.stages[i]!;
-    if (found === null) continue;
-    graph.show(found, `after ${name}: ${nodes} nodes`);
-    return;
-  }
 }
 
 function listPasses(isAll: boolean): void {
@@ -106,15 +96,14 @@ function find(): void {
   );
   const found: Found[] = [
     ...nodes.map((place) => ({
-      ...{ name: graph.titleOf(place), kind: "node" },
+      ...{ name: graph.titleOf(place), kind: graph.sourceOf(place) || "node" },
       act: () => {
         showTab("Graph");
         graph.select(place);
       },
     })),
     ...kernels.map(({ name }) => {
-      const calls = data.calls.flatMap((call, i) => (call.kernel === name ? [i] : []));
-      return { name, kind: "kernel", act: () => actions.showCalls(name, calls, null) };
+      return { name, kind: "kernel", act: () => actions.showCalls(name, callsOf(name), null) };
     }),
   ];
   const most = 30;
@@ -127,7 +116,12 @@ function find(): void {
     return element(
       "li",
       {},
-      element("button", { type: "button", onclick: choose }, element("b", {}, name), kind),
+      element(
+        "button",
+        { type: "button", onclick: choose },
+        element("b", {}, name),
+        element("span", {}, kind),
+      ),
     );
   });
   const rest =
@@ -150,6 +144,7 @@ function onKey(event: KeyboardEvent): void {
     search.focus();
   } else if (number >= 1 && number <= names.length) showTab(names[number - 1]!);
   else if (event.key === "e" && tab === "Graph") graph.toggleAll();
+  else if (event.key === "n" && tab === "Graph") graph.nextDifference();
   else if (event.key === "[" || event.key === "]") step(event.key === "]" ? 1 : -1);
 }
 
@@ -186,7 +181,7 @@ function build(): void {
     element(
       "p",
       { class: "note keys" },
-      "/ search · 1–5 views · [ ] passes · arrows nodes · e expand · Esc close",
+      "/ search · 1–5 views · [ ] passes · arrows nodes · e expand · n next difference · Esc close",
     ),
   );
   aside.open = window.matchMedia("(min-width: 760px)").matches;

@@ -9,14 +9,16 @@ const width = 1000;
 const height = 420;
 
 export function memoryView(): HTMLElement {
-  const { arenaBytes, arenaLowerBound, unsharedBytes, weightBytes, memoryBytes, peak, isDynamic } =
+  const { arenaBytes, arenaLowerBound, unsharedBytes, weightBytes, memoryBytes, peak, isOpen, sizes } =
     data.memory;
   const root = element("div", { class: "page" });
-  if (isDynamic) {
-    const why =
-      "Sizes are open: the arena is laid out when the model runs. Bind all dims (--dim NAME=N) to see it.";
-    root.append(element("p", {}, why), element("p", {}, `Weights take ${bytes(weightBytes)}.`));
-    return root;
+  if (isOpen) {
+    const given = sizes.map(([name, size]) => `${name} = ${size}`).join(", ");
+    const open = sizes.length === 0 ? "Sizes are known only when the model runs" : "Sizes are open";
+    const example = given === "" ? "an example" : `the plan of a run with ${given}`;
+    const how =
+      sizes.length === 0 ? "" : ` Bounds, such as --dim ${sizes.at(-1)![0]}=1..640, show it for the largest.`;
+    root.append(element("p", { class: "hint" }, `${open}: this is ${example}.${how}`));
   }
   const bound =
     arenaBytes === arenaLowerBound

@@ -2,7 +2,7 @@
 
 import { element } from "./dom.js";
 import { bytes } from "./format.js";
-import { actions, data } from "./state.js";
+import { actions, callsOf, data } from "./state.js";
 
 interface Tile {
   readonly name: string;
@@ -21,8 +21,7 @@ const mostTiles = 300;
 
 export function sizesView(): HTMLElement {
   const kernels = data.kernels.map(({ name, codeBytes }): Tile => {
-    const calls = data.calls.flatMap((call, i) => (call.kernel === name ? [i] : []));
-    return { name, bytes: codeBytes, act: () => actions.showCalls(name, calls, null) };
+    return { name, bytes: codeBytes, act: () => actions.showCalls(name, callsOf(name), null) };
   });
   return element(
     "div",
@@ -38,6 +37,7 @@ function treemap(title: string, all: readonly Tile[]): HTMLElement[] {
   const tiles = sorted.slice(0, mostTiles);
   const rest = sorted.slice(mostTiles).reduce((sum, tile) => sum + tile.bytes, 0);
   if (rest > 0) tiles.push({ name: `${sorted.length - mostTiles} smaller ones`, bytes: rest });
+  const note = element("p", { class: "note", role: "status" }, "Point at a tile to see what it is.");
   const map = element("div", { class: "treemap", role: "list", "aria-label": title });
   for (const tile of squarified(tiles, 100, 45)) {
     const label = `${tile.name}: ${bytes(tile.bytes)}`;
@@ -47,6 +47,10 @@ function treemap(title: string, all: readonly Tile[]): HTMLElement[] {
       { class: "tile", title: label, role: "listitem" },
       ...inside,
     );
+    for (const event of ["pointerenter", "click", "focus"])
+      cell.addEventListener(event, () => {
+        note.textContent = label;
+      });
     if (tile.act !== undefined) cell.addEventListener("click", tile.act);
     cell.style.left = `${tile.x}%`;
     cell.style.top = `${(tile.y / 45) * 100}%`;
@@ -54,7 +58,7 @@ function treemap(title: string, all: readonly Tile[]): HTMLElement[] {
     cell.style.height = `${(tile.height / 45) * 100}%`;
     map.append(cell);
   }
-  return [element("h2", {}, `${title}: ${bytes(total)}`), map];
+  return [element("h2", {}, `${title}: ${bytes(total)}`), map, note];
 }
 
 /** Rows of tiles along the shorter side, each as long as its tiles get squarer by it (Bruls, Huizing, van Wijk). */
