@@ -59,7 +59,7 @@ export declare namespace Env {
   interface KilnFlags {
     /**
      * Where compiled models are kept; `false` keeps none. By default the folder that the environment variable
-     * KILN_CACHE names or, without it, `onnx-kiln` in the system's folder for caches.
+     * KILN_CACHE names (none where it is empty) or, without it, `onnx-kiln` in the system's folder for caches.
      */
     cacheFolder?: string | false;
     /** As for `compile`: `{ relaxedSimd: true }` for engines that have it. Threads follow `wasm.numThreads`. */

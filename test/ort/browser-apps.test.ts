@@ -114,7 +114,7 @@ const withWebpack: Build = (target) =>
   new Promise((resolve, reject) =>
     webpack(
       {
-        mode: "production",
+        mode: "none",
         entry: join(folder, "app.js"),
         context: folder,
         output: { path: target },
