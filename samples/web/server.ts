@@ -3,21 +3,14 @@
  * three folders, so no request can name any other file.
  */
 
-import { createHash } from "node:crypto";
-import { readdirSync, readFileSync } from "node:fs";
+import { readdirSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { join } from "node:path";
 import { alphabetFile } from "../ocr/model-files.js";
+import { framed, importMapHash, samplePages } from "./frame.js";
 import { compileNetwork, networkList } from "./networks.js";
 import { scriptFolder, sourceFolder } from "./root.js";
-
-const pages = new Map([
-  ["/", "web/index.html"],
-  ["/ocr/", "ocr/page.html"],
-  ["/vad/", "vad/page.html"],
-  ["/zoo/", "web/zoo.html"],
-]);
 
 const scripts = /^\/(?:runtime|samples\/(?:ocr|vad|web))\/[a-z-]+\.js$/;
 
@@ -45,7 +38,6 @@ function fixedFiles(): ReadonlyMap<string, string> {
     ["/style.css", join(sourceFolder, "web/style.css")],
     ["/ocr/alphabet.txt", alphabetFile()],
   ]);
-  for (const [path, page] of pages) files.set(path, join(sourceFolder, page));
   const pictures = join(sourceFolder, "ocr/pictures");
   for (const name of readdirSync(pictures)) files.set(`/ocr/pictures/${name}`, join(pictures, name));
   return files;
@@ -71,6 +63,10 @@ async function answer(
     return part === "wasm"
       ? { type: "application/wasm", body: compiled.wasm }
       : { type: types.json, body: JSON.stringify(compiled.figures) };
+  }
+  const page = samplePages.find((one) => one.path === path);
+  if (page !== undefined) {
+    return { type: types.html, body: framed(page, await readFile(join(sourceFolder, page.file), "utf8")) };
   }
   const file = files.get(path) ?? (scripts.test(path) ? join(scriptFolder, path) : undefined);
   if (file === undefined) return 404;
@@ -107,16 +103,9 @@ function fail(response: ServerResponse, status: number, message: string): void {
   response.end(`${message}\n`);
 }
 
-/** Import maps have to be in the page: the policy names them by their hash. */
-const importMapHashes = [...pages.values()]
-  .flatMap((page) => [
-    ...readFileSync(join(sourceFolder, page), "utf8").matchAll(/<script type="importmap">(.*?)<\/script>/gs),
-  ])
-  .map(([, text]) => `'sha256-${createHash("sha256").update(text!).digest("base64")}'`);
-
 const policy = [
   "default-src 'self'",
-  `script-src 'self' 'wasm-unsafe-eval' ${[...new Set(importMapHashes)].join(" ")}`,
+  `script-src 'self' 'wasm-unsafe-eval' ${importMapHash}`,
   "img-src 'self' blob: data:",
   "media-src 'self' blob:",
   "base-uri 'none'",

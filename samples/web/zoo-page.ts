@@ -80,7 +80,10 @@ function fill({ cells }: Row, figures: NetworkFigures, ms: number): void {
     String(figures.kernels),
     `${(figures.compileMs / 1000).toFixed(1)} s`,
   ];
-  for (const [i, text] of texts.entries()) cells[i]!.textContent = text;
+  for (const [i, text] of texts.entries()) {
+    cells[i]!.textContent = text;
+    cells[i]!.classList.remove("unknown");
+  }
 }
 
 /** Bars under the times, the slowest as wide as its cell. */
@@ -107,6 +110,7 @@ function addRow({ name }: NetworkInfo): void {
   const cells = labels.map((label) => {
     const cell = element("td", "-");
     cell.dataset.label = label;
+    cell.className = "unknown";
     return cell;
   });
   const button = element("button", "Run");

@@ -11,7 +11,8 @@ export const hasChromium = existsSync(executablePath);
 /** Part of a test's name where it is skipped. */
 export const chromiumNote = hasChromium ? "" : ` (skipped: there is no ${executablePath})`;
 
-export const launch = (): Promise<Browser> => chromium.launch({ executablePath, args: ["--no-sandbox"] });
+export const launch = (...flags: string[]): Promise<Browser> =>
+  chromium.launch({ executablePath, args: ["--no-sandbox", ...flags] });
 
 export interface Opened {
   readonly page: Page;

@@ -1,17 +1,13 @@
 /** The sample pages in Chromium, used as a person would. */
 
-import { existsSync } from "node:fs";
 import type { Server } from "node:http";
 import type { AddressInfo } from "node:net";
-import { type Browser, chromium, type Page } from "playwright-core";
+import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { openModels } from "../../samples/web/models.js";
 import { createSampleServer } from "../../samples/web/server.js";
+import { chromiumNote, hasChromium, launch } from "../report/chromium.js";
 import { speechBetweenSilence, waveFile } from "./speech.js";
-
-const executablePath = "/usr/bin/chromium";
-const isThere = existsSync(executablePath);
-if (!isThere) console.warn(`skipped: the sample pages are not opened, because ${executablePath} is missing`);
 
 const wide = { width: 1280, height: 800 };
 const narrow = { width: 390, height: 844 };
@@ -67,15 +63,12 @@ describe("the server", () => {
   });
 });
 
-describe.skipIf(!isThere)("in Chromium", () => {
+describe.skipIf(!hasChromium)(`in Chromium${chromiumNote}`, () => {
   let browser: Browser;
   const problems: string[] = [];
 
   beforeAll(async () => {
-    browser = await chromium.launch({
-      executablePath,
-      args: ["--no-sandbox", "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"],
-    });
+    browser = await launch("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream");
   });
   afterAll(() => browser.close());
 
