@@ -75,13 +75,18 @@ function declaredShape({ name, type }: OnnxValueInfo): DeclaredShape {
   return { name, dims: type.dims.map((dim, axis) => (open(dim) ? `${name}.${axis}` : dim!)) };
 }
 
+/** Names of the dims that the inputs leave open. */
+export const openDims = (inputs: readonly OnnxValueInfo[]): ReadonlySet<string> =>
+  dimNames(inputs.map(declaredShape));
+
+const dimNames = (declared: readonly DeclaredShape[]): ReadonlySet<string> =>
+  new Set(declared.flatMap(({ dims }) => dims ?? []).filter((dim) => typeof dim === "string"));
+
 class DimBindings {
   private readonly sizes = new Map<string, number>();
 
   constructor(declared: readonly DeclaredShape[], given: Readonly<Record<string, number | DimBounds>>) {
-    const known = new Set(
-      declared.flatMap(({ dims }) => dims ?? []).filter((dim) => typeof dim === "string"),
-    );
+    const known = dimNames(declared);
     for (const [name, size] of Object.entries(given)) {
       if (!known.has(name)) {
         const hint = known.size > 0 ? `the model's dims are ${list([...known])}` : "all its dims are fixed";

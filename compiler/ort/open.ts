@@ -13,7 +13,7 @@ import { type CacheableOptions, compileCached, compileModel, type UncompiledMode
 import { checkWritable, makeFolder } from "../cli/output-files.js";
 import { formatBytes, formatTime } from "../cli/units.js";
 import { KilnError } from "../diagnostics.js";
-import { fileExternalData } from "../onnx/external-data-files.js";
+import { defaultLimits } from "../limits.js";
 import type { Artifact } from "../options.js";
 
 type SessionOptions = InferenceSession.SessionOptions;
@@ -25,7 +25,8 @@ export async function openOrCompile(source: string | Uint8Array, options: Sessio
   const path = typeof source === "string" ? pathOf(source) : undefined;
   const name = path === undefined ? "model" : basename(path, extname(path));
   const model = { bytes, externalData: externalDataOf(options.externalData ?? [], path) };
-  const wasm = await compiled(model, { ...compileOptions(options), name });
+  const dims = await boundDims(model, options.freeDimensionOverrides);
+  const wasm = await compiled(model, { ...compileOptions(options), ...(dims && { dims }), name });
   return load(wasm, { threads: threadsOf(options) });
 }
 
@@ -39,7 +40,7 @@ const levels = { disabled: 0, basic: 1, extended: 2, layout: 3, all: 3 } as cons
 
 function compileOptions(options: SessionOptions): CacheableOptions {
   const { features, strict } = env.kiln;
-  const { graphOptimizationLevel = "all", freeDimensionOverrides } = options;
+  const { graphOptimizationLevel = "all" } = options;
   if (!Object.hasOwn(levels, graphOptimizationLevel)) {
     const known = Object.keys(levels).join(", ");
     throw new Error(`graphOptimizationLevel is ${known}, not "${graphOptimizationLevel}"`);
@@ -48,8 +49,21 @@ function compileOptions(options: SessionOptions): CacheableOptions {
     features: { ...features, threads: (threadsOf(options) ?? 1) > 1 },
     optimize: levels[graphOptimizationLevel],
     ...(strict !== undefined && { strict }),
-    ...(freeDimensionOverrides !== undefined && { dims: { ...freeDimensionOverrides } }),
   };
+}
+
+/** The sizes given for dims that the model has: onnxruntime passes over the others, which may be of other models. */
+async function boundDims(
+  { bytes, externalData }: UncompiledModel,
+  given: SessionOptions["freeDimensionOverrides"],
+): Promise<Record<string, number> | undefined> {
+  if (given === undefined) return undefined;
+  // The decoder is imported where it is needed, here and below: models in the cache do without.
+  const { decodeModel } = await import("../onnx/decode.js");
+  const { openDims } = await import("../onnx/import-inputs.js");
+  const { graph } = await decodeModel(bytes, { limits: defaultLimits, externalData });
+  const known = openDims(graph.inputs);
+  return Object.fromEntries(Object.entries(given).filter(([name]) => known.has(name)));
 }
 
 async function compiled(
@@ -102,7 +116,6 @@ async function systemFolder(): Promise<string> {
 
 /** External data from the files that the session is given or, for a model that is a file itself, from those beside it. */
 function externalDataOf(files: readonly ExternalDataFileType[], path: string | undefined) {
-  const beside = path === undefined ? undefined : fileExternalData(path);
   const given = new Map(
     files.map((file) => {
       const { path: location, data } = typeof file === "string" ? { path: file, data: file } : file;
@@ -113,7 +126,10 @@ function externalDataOf(files: readonly ExternalDataFileType[], path: string | u
     const data = given.get(withoutDot(location));
     if (data instanceof Blob) return new Uint8Array(await data.arrayBuffer());
     if (data !== undefined) return (await open(data, {})).bytes();
-    if (beside !== undefined) return beside(location);
+    if (path !== undefined) {
+      const { fileExternalData } = await import("../onnx/external-data-files.js");
+      return fileExternalData(path)(location);
+    }
     throw new KilnError("E_EXTERNAL_DATA", `the model has external data in ${JSON.stringify(location)}`, {
       hint: "pass it: externalData: [{ path, data }] in the options of the session",
     });

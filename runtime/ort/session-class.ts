@@ -103,6 +103,10 @@ function fill(name: string, target: Tensor, { type, data, dims }: KilnTensor): T
         `${target.type} of shape [${target.dims}]`,
     );
   }
-  (target.data as Float32Array).set(data as Float32Array);
+  // As bytes: the elements of a float16 tensor may be numbers here and bits there.
+  bytesOf(target.data as Float32Array).set(bytesOf(data as Float32Array));
   return target;
 }
+
+const bytesOf = ({ buffer, byteOffset, byteLength }: ArrayBufferView): Uint8Array =>
+  new Uint8Array(buffer, byteOffset, byteLength);

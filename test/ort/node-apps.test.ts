@@ -4,6 +4,7 @@
  */
 
 import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import * as nodeModule from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { build } from "esbuild";
@@ -42,6 +43,12 @@ async function onBoth(source: string): Promise<{ own: unknown; kiln: unknown }> 
   process.env.KILN_CACHE = join(folder, "cache");
   return { own: await run(), kiln: await run("--import", "./kiln/register.js") };
 }
+
+test.skipIf("registerHooks" in nodeModule)("an older Node is told what to do instead", async () => {
+  await expect(import("../../compiler/ort/register.js")).rejects.toThrow(
+    /needs Node 22.15 or later.*alias it/,
+  );
+});
 
 const note = node24 === undefined ? " (skipped: npm has no Node for this platform)" : "";
 

@@ -261,7 +261,7 @@ describe("a session", () => {
   test("takes values of open dims", async () => {
     const run = (engine: Engine) =>
       outcome(async () => {
-        const options = { freeDimensionOverrides: { batch: 2 } };
+        const options = { freeDimensionOverrides: { batch: 2, of_another_model: 3 } };
         const session = await engine.InferenceSession.create(buildModel(negate), options);
         return [session.inputMetadata, session.outputMetadata];
       });
