@@ -1,19 +1,26 @@
 /** Compiles a source to a WebAssembly.Module, and explains it when that fails. */
 
 import { KilnRuntimeError } from "./errors.js";
+import { type Segment, takeData } from "./segments.js";
 import { diagnose, isLocation, open, type Source, type SourceOptions } from "./source.js";
 
 /** A compiled module, or where to get the bytes of one. */
 export type ModuleSource = Source | WebAssembly.Module;
 
-/** Compiles while the bytes arrive, where the engine can. A Module is returned as it is. Throws E_LOAD. */
-export async function compile(source: ModuleSource, options: SourceOptions): Promise<WebAssembly.Module> {
-  if (isModule(source)) return source;
+export interface Compiled {
+  module: WebAssembly.Module;
+  /** Data that are to be written to an instance's memory: the module is without them. */
+  data?: readonly Segment[];
+}
+
+/** Compiles while the bytes arrive, where the engine can. A Module is taken as it is. Throws E_LOAD. */
+export async function compile(source: ModuleSource, options: SourceOptions): Promise<Compiled> {
+  if (isModule(source)) return { module: source };
   let opened = await open(source, options);
   const { response, label } = opened;
   if (response && streams(response)) {
     try {
-      return await WebAssembly.compileStreaming(response);
+      return { module: await WebAssembly.compileStreaming(response) };
     } catch (cause) {
       // The body is spent. Read a URL once more (most likely from the cache), to see what was wrong with it.
       if (isLocation(source)) opened = await open(source, options);
@@ -24,8 +31,9 @@ export async function compile(source: ModuleSource, options: SourceOptions): Pro
   if (`${bytes.subarray(0, 4)}` !== "0,97,115,109") {
     throw new KilnRuntimeError("E_LOAD", `${label}: not a WebAssembly module${diagnose(bytes)}`);
   }
+  const { code = bytes, data = [] } = takeData(bytes) ?? {};
   try {
-    return await WebAssembly.compile(bytes as Uint8Array<ArrayBuffer>);
+    return { module: await WebAssembly.compile(code as Uint8Array<ArrayBuffer>), data };
   } catch (cause) {
     throw refused(label, cause, needs(bytes));
   }

@@ -4,6 +4,7 @@ import { compile, type ModuleSource } from "./compile.js";
 import { KilnRuntimeError } from "./errors.js";
 import { decodeMetadata, METADATA_SECTION, type ModelMetadata } from "./metadata.js";
 import { createModel, type Model } from "./model.js";
+import type { Segment } from "./segments.js";
 import { abortable, type Source, type SourceOptions } from "./source.js";
 import { startThreads, type Workers } from "./threads.js";
 import { placeWeights, verifyWeights, weightsBeside } from "./weights.js";
@@ -42,7 +43,7 @@ export function load(source: ModuleSource, options: LoadOptions = {}): Promise<M
 
 async function loadModel(source: ModuleSource, options: LoadOptions): Promise<Model> {
   options.signal?.throwIfAborted();
-  const module = await compile(source, options);
+  const { module, data = [] } = await compile(source, options);
   const [section] = WebAssembly.Module.customSections(module, METADATA_SECTION);
   if (!section) {
     throw new KilnRuntimeError("E_ABI", `not a module of Kiln: it has no section "${METADATA_SECTION}"`);
@@ -51,7 +52,7 @@ async function loadModel(source: ModuleSource, options: LoadOptions): Promise<Mo
   const { name, weights } = metadata;
   options.signal?.throwIfAborted();
   const workers: Workers = [];
-  const instance = await instantiate(module, metadata, options.onKernel);
+  const instance = await instantiate(module, metadata, data, options.onKernel);
   const model = createModel(instance, metadata, workers);
   if (metadata.sharedMemory) startThreads(module, instance, workers, options.threads);
   const memory = instance.exports.memory as WebAssembly.Memory;
@@ -70,12 +71,17 @@ async function loadModel(source: ModuleSource, options: LoadOptions): Promise<Mo
 async function instantiate(
   module: WebAssembly.Module,
   { name, sharedMemory }: ModelMetadata,
+  data: readonly Segment[],
   mark: (call: number) => void = () => {},
 ): Promise<WebAssembly.Instance> {
   try {
-    if (WebAssembly.Module.imports(module).length === 0) return await WebAssembly.instantiate(module);
     const memory = sharedMemory && new WebAssembly.Memory({ ...sharedMemory, shared: true });
-    return await WebAssembly.instantiate(module, { kiln: { mark, memory: memory! } });
+    // Imports that a module does not ask for do not matter.
+    const instance = await WebAssembly.instantiate(module, { kiln: { mark, memory: memory! } });
+    for (const [address, bytes] of data) {
+      new Uint8Array((instance.exports.memory as WebAssembly.Memory).buffer).set(bytes, address);
+    }
+    return instance;
   } catch (cause) {
     const { message } = cause as Error;
     throw new KilnRuntimeError("E_LOAD", `model "${name}" cannot be instantiated: ${message}`, cause);

@@ -1,9 +1,9 @@
 /** A model under Kiln in several variants and under its rivals, in one process, in turn, on the same inputs. */
 
-import { readdirSync, readFileSync, statSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
 import { cpus } from "node:os";
 import { dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { fileURLToPath, pathToFileURL } from "node:url";
 import { gzipSync } from "node:zlib";
 import type { Model } from "../../runtime/index.js";
 import type { Artifact } from "../options.js";
@@ -134,7 +134,7 @@ export async function benchModel(input: BenchInput): Promise<BenchReport> {
     engines,
     missing,
     coldStarts,
-    sizes: sizesOf(artifact, input.model.length),
+    sizes: await sizesOf(artifact, input.model.length),
     compile: { ms: compileMs, peakBytes },
     memoryBytes,
     arenaBytes,
@@ -210,7 +210,7 @@ async function check(
   );
 }
 
-function sizesOf({ wasm, report }: Artifact, modelBytes: number): Sizes {
+async function sizesOf({ wasm, report }: Artifact, modelBytes: number): Promise<Sizes> {
   const rival = packageFile("onnxruntime-web");
   const files = ["ort.wasm.min.mjs", "ort-wasm-simd-threaded.mjs", "ort-wasm-simd-threaded.wasm"];
   const shipped = (folder: string) =>
@@ -219,20 +219,18 @@ function sizesOf({ wasm, report }: Artifact, modelBytes: number): Sizes {
     moduleBytes: wasm.length,
     weightBytes: report.weightBytes,
     codeBytes: report.codeBytes,
-    runtimeGzipBytes: runtimeGzipBytes(),
+    runtimeGzipBytes: await runtimeGzipBytes(),
     rivalBytes: rival === null ? null : shipped(dirname(rival)),
   };
 }
 
-/**
- * The runtime's files without comments, one after the other, as they are built; null where the sources run themselves.
- * Profiling is an entry of its own.
- */
-function runtimeGzipBytes(): number | null {
-  const folder = fileURLToPath(new URL("../../runtime", import.meta.url));
-  const files = readdirSync(folder).filter((name) => name.endsWith(".js") && name !== "profile.js");
-  if (files.length === 0) return null;
-  const comment = /^\s*\/\*\*[\s\S]*?\*\/\n|^\s*\/\/.*\n/gm;
-  const code = files.map((name) => readFileSync(join(folder, name), "utf8").replace(comment, ""));
-  return gzipSync(code.join(""), { level: 9 }).length;
+/** The runtime as a page ships it, in one file, minified and gzipped; null where esbuild is not installed. */
+async function runtimeGzipBytes(): Promise<number | null> {
+  const entry = fileURLToPath(new URL("../../runtime/index.js", import.meta.url));
+  const path = packageFile("esbuild");
+  if (path === null || !existsSync(entry)) return null;
+  const { build } = (await import(pathToFileURL(path).href)) as typeof import("esbuild");
+  const options = { bundle: true, minify: true, format: "esm", write: false } as const;
+  const { outputFiles } = await build({ ...options, entryPoints: [entry] });
+  return gzipSync(outputFiles[0]!.contents, { level: 9 }).length;
 }

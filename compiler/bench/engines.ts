@@ -15,7 +15,7 @@ export interface Engine {
   run(): Results | Promise<Results>;
 }
 
-export type Package = "onnxruntime-web" | "onnxruntime-node";
+export type Package = "onnxruntime-web" | "onnxruntime-node" | "esbuild";
 
 /** An engine that cannot be measured, and why. */
 export class EngineMissing extends Error {}

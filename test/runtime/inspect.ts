@@ -11,8 +11,8 @@ export async function loadInspected(
   let memory: Uint8Array | undefined;
   WebAssembly.instantiate = (async (module: WebAssembly.Module, ...imports: WebAssembly.Imports[]) => {
     const instance = await instantiate(module, ...imports);
-    // Node's fetch instantiates a parser, with imports.
-    if (imports.length > 0) return instance;
+    // Node's fetch instantiates a parser.
+    if (!imports.some((one) => "kiln" in one)) return instance;
     memory = new Uint8Array((instance.exports.memory as WebAssembly.Memory).buffer);
     return instance;
   }) as typeof instantiate;
