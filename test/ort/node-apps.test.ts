@@ -105,7 +105,7 @@ describe.skipIf(node24 === undefined)(`in Node${note}`, () => {
       import { env } from "onnxruntime-common";
       const ocr = await Ocr.create();
       const pages = [];
-      for (const name of ["street-sign", "chinese"]) pages.push(await ocr.detect(${JSON.stringify(pictures)} + "/" + name + ".png"));
+      for (const name of ["street-sign", "sideways"]) pages.push(await ocr.detect(${JSON.stringify(pictures)} + "/" + name + ".png"));
       console.log(JSON.stringify({ engine: "kiln" in env ? "kiln" : "onnxruntime", pages }));
       process.exit();
     `);
@@ -117,7 +117,7 @@ describe.skipIf(node24 === undefined)(`in Node${note}`, () => {
     expect([wanted.engine, read.engine]).toEqual(["onnxruntime", "kiln"]);
     const lines = ({ pages }: Read) => pages.flat().map(({ text, box }) => ({ text, box }));
     expect(lines(read)).toEqual(lines(wanted));
-    expect(lines(read).map(({ text }) => text)).toContain("床前明月光");
+    expect(lines(read).map(({ text }) => text)).toContain("人民路");
     for (const [i, { mean }] of read.pages.flat().entries()) {
       expect(mean).toBeCloseTo(wanted.pages.flat()[i]!.mean, 4);
     }
