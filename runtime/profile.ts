@@ -5,11 +5,11 @@
 
 import { compile, type ModuleSource } from "./compile.js";
 import { KilnRuntimeError } from "./errors.js";
-import { type LoadOptions, load as loadModel } from "./index.js";
+import { type LoadOptions, loadCompiled } from "./load.js";
 import { decodeMetadata, METADATA_SECTION, type ProfiledCall } from "./metadata.js";
 import type { Model } from "./model.js";
+import { abortable } from "./source.js";
 import type { Feed, Tensor } from "./tensor.js";
-import { weightsBeside } from "./weights.js";
 
 export interface ProfileOptions {
   /** Runs that are not counted, while the engine still compiles. Default 5. */
@@ -64,22 +64,23 @@ export interface ProfiledModel<I = Record<string, Feed>, O = Record<string, Tens
  * Loads a module compiled with `profile`, as `load` of onnx-kiln/runtime does.
  * Throws E_ABI where it was compiled without, and whatever `load` throws.
  */
-export async function load(
+export function load(
   source: ModuleSource,
   options: Omit<LoadOptions, "onKernel"> = {},
 ): Promise<ProfiledModel> {
-  const module = await compile(source, options);
-  const [section] = WebAssembly.Module.customSections(module, METADATA_SECTION);
+  return abortable(loadProfiled(source, options), options.signal);
+}
+
+async function loadProfiled(source: ModuleSource, options: LoadOptions): Promise<ProfiledModel> {
+  options.signal?.throwIfAborted();
+  const compiled = await compile(source, options);
+  const [section] = WebAssembly.Module.customSections(compiled.module, METADATA_SECTION);
   const metadata = section && decodeMetadata(section);
   if (metadata && !metadata.calls) {
     throw new KilnRuntimeError("E_ABI", `model "${metadata.name}" was compiled without profile`);
   }
   const clock = new KernelClock();
-  const weights =
-    metadata && !metadata.weights.embedded
-      ? { weights: options.weights ?? weightsBeside(metadata.name, source) }
-      : {};
-  const model = await loadModel(module, { ...options, ...weights, onKernel: clock.mark });
+  const model = await loadCompiled(compiled, source, { ...options, onKernel: clock.mark });
   const { calls } = metadata!;
   return { ...model, profile: (feeds, wanted) => measure(model, calls!, clock, feeds, wanted) };
 }
