@@ -38,8 +38,8 @@ export interface CacheOptions {
 /** Lists, in an entry of its own, the external data that a model asks for. */
 const externalFile = "external.json";
 
-/** Entries that are being made in this process: who asks for one meanwhile, waits for it. */
-const pending = new Map<string, Promise<CacheEntry>>();
+/** What is being made in this process, by the key of the model. */
+const pending = new Map<string, Promise<unknown>>();
 
 /** The compiled model: from the cache or, where it does not have it, compiled into it. `options.name` names the files. */
 export function compileCached(
@@ -49,9 +49,13 @@ export function compileCached(
 ): Promise<CacheEntry> {
   const key = keyOf(model, options);
   const path = join(cache.folder, key);
-  const entry = pending.get(path) ?? findOrCompile(model, options, cache, key);
+  const find = (): Promise<CacheEntry> => findOrCompile(model, options, cache, key);
+  // Who asks meanwhile waits, and then looks: the entry is not theirs where their external data are others.
+  const entry = (pending.get(path) ?? Promise.resolve()).then(find, find);
   pending.set(path, entry);
-  const done = (): void => void pending.delete(path);
+  const done = (): void => {
+    if (pending.get(path) === entry) pending.delete(path);
+  };
   entry.then(done, done);
   return entry;
 }
