@@ -158,7 +158,7 @@ async function measureGroup(
 ): Promise<EngineReport[]> {
   const open = async (name: Package): Promise<Engine | null> => {
     try {
-      return await openOnnxruntime(name, input.model, feeds, threads);
+      return await openOnnxruntime(name, input.model, feeds, { threads });
     } catch (error) {
       if (!(error instanceof EngineMissing)) throw error;
       missing.push({ label: name, reason: error.message });

@@ -1,6 +1,10 @@
 /** The engines that are compared, each with its model loaded and its inputs at hand. */
 
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import type { InferenceSession } from "onnxruntime-web";
 import type { Model, TensorLike } from "../../runtime/index.js";
 
 export type Feeds = Readonly<Record<string, TensorLike>>;
@@ -28,6 +32,12 @@ export const kilnEngine = (label: string, threads: number, model: Model, feeds: 
 
 type Ort = typeof import("onnxruntime-web");
 
+export interface SessionOptions {
+  readonly threads?: number;
+  /** Files of tensors that the model names, by location. */
+  readonly external?: ReadonlyMap<string, Uint8Array>;
+}
+
 /**
  * A session of onnxruntime-web (in WebAssembly) or onnxruntime-node (native code) with all graph optimisations.
  *
@@ -40,17 +50,26 @@ export async function openOnnxruntime(
   name: Package,
   model: Uint8Array,
   feeds: Feeds,
-  threads = 1,
+  { threads = 1, external = new Map() }: SessionOptions = {},
 ): Promise<Engine> {
   const ort = loadPackage(name);
   const isWeb = name === "onnxruntime-web";
   ort.env.logLevel = "error";
   if (isWeb) ort.env.wasm.numThreads = threads;
-  const session = await ort.InferenceSession.create(model, {
+  const create = ort.InferenceSession.create as (
+    model: Uint8Array | string,
+    options: object,
+  ) => Promise<InferenceSession>;
+  const options = {
     executionProviders: [isWeb ? "wasm" : "cpu"],
     graphOptimizationLevel: "all",
     ...(!isWeb && { intraOpNumThreads: threads, interOpNumThreads: 1 }),
-  });
+    ...(isWeb && { externalData: [...external].map(([path, data]) => ({ path, data })) }),
+  };
+  const session =
+    isWeb || external.size === 0
+      ? await create(model, options)
+      : await inFolder(model, external, (path) => create(path, options));
   const inputs = ortTensors(ort, feeds);
   const version = ort.env.versions[isWeb ? "web" : "node"];
   return {
@@ -58,6 +77,27 @@ export async function openOnnxruntime(
     threads,
     run: async () => (await session.run(inputs)) as unknown as Results,
   };
+}
+
+/** onnxruntime-node reads external data from files beside the model only: they lie in a folder while it opens them. */
+async function inFolder<T>(
+  model: Uint8Array,
+  external: ReadonlyMap<string, Uint8Array>,
+  open: (path: string) => Promise<T>,
+): Promise<T> {
+  const folder = await mkdtemp(join(tmpdir(), "kiln-model-"));
+  try {
+    for (const [location, data] of external) {
+      const path = join(folder, location);
+      await mkdir(dirname(path), { recursive: true });
+      await writeFile(path, data);
+    }
+    const path = join(folder, "model.onnx");
+    await writeFile(path, model);
+    return await open(path);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
 }
 
 export const ortTensors = (ort: Ort, feeds: Feeds) =>

@@ -1,6 +1,7 @@
 /** Comparing results and taking times. */
 
 import { setTimeout } from "node:timers/promises";
+import { compareElements } from "../compare/elements.js";
 import type { Engine, Results } from "./engines.js";
 
 export interface Difference {
@@ -25,27 +26,11 @@ export function compareResults(results: Results, reference: Results): Difference
     if (actual === undefined || `${actual.dims}` !== `${expected.dims}`) {
       return { absolute: Number.POSITIVE_INFINITY, relative: Number.POSITIVE_INFINITY };
     }
-    const { difference, scale } = compareElements(actual.data, expected.data);
-    absolute = Math.max(absolute, difference);
-    relative = Math.max(relative, difference === 0 ? 0 : difference / scale);
+    const found = compareElements(actual.data, expected.data);
+    absolute = Math.max(absolute, found.difference);
+    relative = Math.max(relative, found.relative);
   }
   return { absolute, relative };
-}
-
-function compareElements(
-  actual: ArrayLike<number | bigint>,
-  expected: ArrayLike<number | bigint>,
-): { difference: number; scale: number } {
-  let difference = 0;
-  let scale = 0;
-  for (let i = 0; i < expected.length; i++) {
-    const [a, b] = [Number(actual[i]), Number(expected[i])];
-    if (Number.isFinite(b)) scale = Math.max(scale, Math.abs(b));
-    if (Object.is(a, b) || a === b) continue;
-    const distance = Math.abs(a - b);
-    difference = Math.max(difference, Number.isNaN(distance) ? Number.POSITIVE_INFINITY : distance);
-  }
-  return { difference, scale };
 }
 
 export interface Duration {

@@ -14,18 +14,16 @@ import { type Body, defineAction, requireModel } from "./action.js";
 import { addCompileFlags, type CompileFlags, grouped } from "./compile-flags.js";
 import { compileModel } from "./compile-model.js";
 import { CommandError, EXIT_OK, fileError } from "./failure.js";
-import { type FeedFlags, prepareFeeds } from "./feeds.js";
-import { parseAssignment, parseNumber, parseWhole } from "./flags.js";
+import { prepareFeeds } from "./feeds.js";
+import { parseNumber, parseWhole } from "./flags.js";
+import { addMeasuringFlags, type MeasuringFlags } from "./measuring-flags.js";
 import { type ModelFile, readModel, requireOnnx } from "./model-file.js";
 import { measureMachine } from "./profile.js";
 import { formatFacts } from "./table.js";
 import type { CommonFlags, Io, Terminal } from "./terminal.js";
 
-interface Flags extends CompileFlags, Pick<FeedFlags, "seed" | "input"> {
+interface Flags extends CompileFlags, MeasuringFlags {
   variants?: readonly Variant[];
-  threads?: number;
-  duration?: number;
-  warmup?: number;
   coldStarts?: number;
   tolerance?: number;
   roofline?: boolean;
@@ -41,26 +39,21 @@ export function addBenchCommand(program: Command, io: Io): void {
     )
     .argument("[model]", "ONNX file, or - for stdin");
   const names = variants.map(({ name }) => name).join(", ");
-  grouped(command, "Measuring", [
-    new Option("--variants <list>", `what to measure (default: ${names})`).argParser(parseVariants),
-    new Option("--threads <n>", "threads of threaded variants and of their rival (default: 2)").argParser(
-      parseWhole(1),
-    ),
-    new Option("--duration <seconds>", "how long to measure (default: 5)").argParser(parseNumber),
-    new Option("--warmup <n>", "runs of each that are not counted (default: 10)").argParser(parseWhole(0)),
-    new Option("--cold-starts <n>", "fresh processes to start each engine in (default: 3)").argParser(
-      parseWhole(0),
-    ),
-    new Option(
-      "--tolerance <number>",
-      "largest difference of results, relative to the output's largest value (default: 1e-3)",
-    ).argParser(parseNumber),
-    new Option("--input <name=file>", "an .npy file or a picture for an input (repeatable)").argParser(
-      parseAssignment,
-    ),
-    new Option("--seed <n>", "seed of the made-up inputs (default: 0)").argParser(parseWhole(0)),
-    new Option("--roofline", "only measure what the machine can do at most; no model is needed"),
-  ]);
+  addMeasuringFlags(command, {
+    seconds: 5,
+    warmup: 10,
+    options: [
+      new Option("--variants <list>", `what to measure (default: ${names})`).argParser(parseVariants),
+      new Option("--cold-starts <n>", "fresh processes to start each engine in (default: 3)").argParser(
+        parseWhole(0),
+      ),
+      new Option(
+        "--tolerance <number>",
+        "largest difference of results, relative to the output's largest value (default: 1e-3)",
+      ).argParser(parseNumber),
+      new Option("--roofline", "only measure what the machine can do at most; no model is needed"),
+    ],
+  });
   grouped(command, "Output", [new Option("--html <file>", "write a page with charts, too")]);
   addCompileFlags(command);
   command.addHelpText(

@@ -9,14 +9,15 @@ import { type Body, defineAction, requireModel } from "./action.js";
 import { addCompileFlags, type CompileFlags, compileOptions, grouped } from "./compile-flags.js";
 import { compileModel } from "./compile-model.js";
 import { CommandError, EXIT_FAILED, EXIT_OK } from "./failure.js";
-import { type FeedFlags, prepareFeeds } from "./feeds.js";
-import { parseAssignment, parseNumber, parseWhole } from "./flags.js";
-import { type ModelFile, readModel, requireOnnx } from "./model-file.js";
+import { prepareFeeds } from "./feeds.js";
+import { parseNumber } from "./flags.js";
+import { type InputFlags, inputOptions } from "./measuring-flags.js";
+import { externalDataOf, type ModelFile, readModel, requireOnnx } from "./model-file.js";
 import { formatTable, left, right } from "./table.js";
 import type { CommonFlags, Io, Terminal } from "./terminal.js";
 import { plural } from "./units.js";
 
-interface Flags extends CompileFlags, Pick<FeedFlags, "seed" | "input"> {
+interface Flags extends CompileFlags, InputFlags {
   against?: Package;
   layerwise?: boolean;
   all?: boolean;
@@ -46,10 +47,7 @@ export function addDiffCommand(program: Command, io: Io): void {
     ),
     new Option("--rtol <number>", "relative to the largest magnitude (default: 1e-3)").argParser(parseNumber),
     new Option("--all", "list all results, not only those that part"),
-    new Option("--input <name=file>", "an .npy file or a picture for an input (repeatable)").argParser(
-      parseAssignment,
-    ),
-    new Option("--seed <n>", "seed of the made-up inputs (default: 0)").argParser(parseWhole(0)),
+    ...inputOptions(),
   ]);
   addCompileFlags(command);
   command.addHelpText(
@@ -69,31 +67,32 @@ interface Comparison {
   readonly outputs: readonly LayerDifference[];
   /** Every node on its own: nothing is fused where all results are wanted. Empty unless that was asked for. */
   readonly layers: readonly LayerDifference[];
+  /** Nodes in regions of control flow, which are not compared one by one. */
+  readonly unseen: number;
   readonly first: LayerDifference | null;
 }
 
 const runDiff: Body<Flags> = async (terminal, [path], flags) => {
   const file = requireOnnx(await readModel(requireModel(path), terminal.io));
   const comparison = await compare(file, flags, terminal);
-  const { outputs, layers, first } = comparison;
+  const { outputs, layers, unseen, first } = comparison;
   const isEqual = ![...outputs, ...layers].some(({ parts }) => parts);
   const against = flags.against ?? "onnxruntime-web";
-  if (flags.json === true) terminal.printJson({ against, equal: isEqual, first, outputs, layers });
+  if (flags.json === true) terminal.printJson({ against, equal: isEqual, first, unseen, outputs, layers });
   else terminal.print(textOf(comparison, against, flags, terminal));
   return isEqual ? EXIT_OK : EXIT_FAILED;
 };
 
 async function compare(file: ModelFile, flags: Flags & CommonFlags, terminal: Terminal): Promise<Comparison> {
-  const { intermediates, withOutputs } = await import("../compare/intermediates.js");
+  const { intermediates } = await import("../compare/intermediates.js");
   const limits = withDefaultLimits(compileOptions(flags).limits);
   const outputs = await compareModel(file, null, flags, terminal);
   if (flags.layerwise !== true)
-    return { outputs, layers: [], first: outputs.find(({ parts }) => parts) ?? null };
-  const wanted = intermediates(file.bytes, limits);
-  const values = wanted.map(({ value }) => value);
-  const extended = { ...file, bytes: withOutputs(file.bytes, values, limits) };
+    return { outputs, layers: [], unseen: 0, first: outputs.find(({ parts }) => parts) ?? null };
+  const { values: wanted, unseen, extended: bytes } = intermediates(file.bytes, limits);
+  const extended = { ...file, bytes };
   const layers = await compareModel(extended, wanted, flags, terminal);
-  return { outputs, layers, first: layers.find(({ parts }) => parts) ?? null };
+  return { outputs, layers, unseen, first: layers.find(({ parts }) => parts) ?? null };
 }
 
 /** Compares the layers, or the outputs where there are none. */
@@ -115,10 +114,17 @@ async function compareModel(
   return compareLayers(compared, model.runSync(feeds), reference, tolerances);
 }
 
-async function runOther(file: ModelFile, feeds: Feeds, { against }: Flags): Promise<Results> {
+async function runOther(file: ModelFile, feeds: Feeds, flags: Flags): Promise<Results> {
+  const { against } = flags;
+  const { externalFiles } = await import("../onnx/external-data.js");
+  const external = await externalFiles(
+    file.bytes,
+    await externalDataOf(file, flags.externalDataRoot),
+    withDefaultLimits(compileOptions(flags).limits),
+  );
   const name = against ?? "onnxruntime-web";
   try {
-    const engine = await openOnnxruntime(name, file.bytes, feeds);
+    const engine = await openOnnxruntime(name, file.bytes, feeds, { external });
     return await engine.run();
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message.split("\n")[0] : String(cause);
@@ -130,7 +136,7 @@ async function runOther(file: ModelFile, feeds: Feeds, { against }: Flags): Prom
 const mostRows = 20;
 
 function textOf(
-  { outputs, layers, first }: Comparison,
+  { outputs, layers, unseen, first }: Comparison,
   against: string,
   flags: Flags,
   terminal: Terminal,
@@ -153,7 +159,9 @@ function textOf(
   ];
   const table = rows.length === 0 ? [] : [formatTable(columns, rows, terminal.colors), ""];
   const count = `${plural(all.length, layers.length > 0 ? "value" : "output")} compared with ${against}, ${parted} of them part`;
-  return [...table, count, ...verdict(outputs, layers, first)].join("\n");
+  const rest =
+    unseen === 0 ? [] : [`${plural(unseen, "node")} inside of If, Loop or Scan are not compared one by one`];
+  return [...table, count, ...rest, ...verdict(outputs, layers, first)].join("\n");
 }
 
 function verdict(

@@ -5,9 +5,10 @@ import { type Body, defineAction, requireModel } from "./action.js";
 import { addCompileFlags, grouped } from "./compile-flags.js";
 import { EXIT_OK, usageError } from "./failure.js";
 import { addIrFlags, type IrFlags, printPasses, printTimings } from "./ir-flags.js";
+import { addMeasuringFlags } from "./measuring-flags.js";
 import { type ModelFile, readModel, requireOnnx } from "./model-file.js";
 import { checkWritable, writeFiles } from "./output-files.js";
-import { addMeasuringFlags, type ProfileFlags } from "./profile.js";
+import type { ProfileFlags } from "./profile.js";
 import type { Io, Terminal } from "./terminal.js";
 
 export interface InspectFlags extends ProfileFlags, IrFlags {
@@ -44,7 +45,7 @@ export function addInspectCommand(program: Command, io: Io): void {
     new Option("--html <file>", "write a page that shows all of it: passes, graph, kernels, memory, sizes"),
     new Option("--profile", "time the kernels for the page (see kiln profile)"),
   ]);
-  addMeasuringFlags(command);
+  addMeasuringFlags(command, { seconds: 2, warmup: 10 });
   addIrFlags(command);
   addCompileFlags(command);
   command.addHelpText(

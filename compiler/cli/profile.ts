@@ -10,17 +10,13 @@ import { type Body, defineAction, requireModel } from "./action.js";
 import { addCompileFlags, type CompileFlags, grouped } from "./compile-flags.js";
 import { compileModel } from "./compile-model.js";
 import { CommandError, EXIT_OK } from "./failure.js";
-import { type FeedFlags, prepareFeeds } from "./feeds.js";
-import { parseAssignment, parseNumber, parseWhole } from "./flags.js";
+import { prepareFeeds } from "./feeds.js";
+import { addMeasuringFlags, type MeasuringFlags } from "./measuring-flags.js";
 import { type ModelFile, readModel, requireOnnx } from "./model-file.js";
 import { checkWritable, writeFiles } from "./output-files.js";
 import type { Io, Terminal } from "./terminal.js";
 
-export interface ProfileFlags extends CompileFlags, Pick<FeedFlags, "seed" | "input"> {
-  threads?: number;
-  duration?: number;
-  warmup?: number;
-}
+export interface ProfileFlags extends CompileFlags, MeasuringFlags {}
 
 interface Flags extends ProfileFlags {
   trace?: string;
@@ -42,7 +38,7 @@ export function addProfileCommand(program: Command, io: Io): void {
     new Option("--calls", "list calls with their nodes rather than kernels"),
     new Option("--trace <file>", "write the fastest run as a trace for ui.perfetto.dev"),
   ]);
-  addMeasuringFlags(command);
+  addMeasuringFlags(command, { seconds: 2, warmup: 10 });
   addCompileFlags(command);
   command.addHelpText(
     "after",
@@ -54,18 +50,6 @@ Examples:
   kiln inspect model.onnx --html report.html --profile`,
   );
   defineAction(command, io, runProfile);
-}
-
-export function addMeasuringFlags(command: Command): void {
-  grouped(command, "Measuring", [
-    new Option("--duration <seconds>", "how long to measure (default: 2)").argParser(parseNumber),
-    new Option("--warmup <n>", "runs that are not counted (default: 10)").argParser(parseWhole(0)),
-    new Option("--threads <n>", "threads of a model with that feature (default: 2)").argParser(parseWhole(1)),
-    new Option("--input <name=file>", "an .npy file or a picture for an input (repeatable)").argParser(
-      parseAssignment,
-    ),
-    new Option("--seed <n>", "seed of the made-up inputs (default: 0)").argParser(parseWhole(0)),
-  ]);
 }
 
 const runProfile: Body<Flags> = async (terminal, [path], flags) => {

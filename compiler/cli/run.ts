@@ -18,6 +18,7 @@ import {
   parseWhole,
 } from "./flags.js";
 import { addIrFlags, type IrFlags, type PrintedIr, printPasses, printTimings } from "./ir-flags.js";
+import { inputOptions } from "./measuring-flags.js";
 import { type ModelFile, readModel } from "./model-file.js";
 import { writeNpy } from "./npy.js";
 import { type OutputFile, writeFiles } from "./output-files.js";
@@ -57,12 +58,9 @@ Examples:
 
 function addRunFlags(command: Command): void {
   grouped(command, "Inputs", [
-    new Option("--input <name=file>", "an .npy file, a PNG or a JPEG for an input (repeatable)").argParser(
-      parseAssignment,
-    ),
+    ...inputOptions(),
     new Option("--random", "make up the inputs that are not given (the default)"),
     new Option("--no-random", "refuse to run while an input is not given"),
-    new Option("--seed <n>", "seed of inputs made up (default: 0)").argParser(parseWhole(0)),
     new Option("--mean <list>", "subtracted from the channels of pictures").argParser(parseNumbers),
     new Option("--std <list>", "what the channels are then divided by").argParser(parseDivisors),
     new Option("--scale <number>", "factor of pixels (default: 1/255 for floats, else 1)").argParser(

@@ -9,8 +9,8 @@ import type { TuningResult } from "../tuning/tune.js";
 import { type Body, defineAction, requireModel } from "./action.js";
 import { addCompileFlags, type CompileFlags, compileOptions, grouped } from "./compile-flags.js";
 import { CommandError, EXIT_OK } from "./failure.js";
-import { type FeedFlags, prepareFeeds } from "./feeds.js";
-import { parseAssignment, parseNumber, parseWhole } from "./flags.js";
+import { prepareFeeds } from "./feeds.js";
+import { addMeasuringFlags, type MeasuringFlags } from "./measuring-flags.js";
 import { externalDataOf, readModel, requireOnnx } from "./model-file.js";
 import { checkWritable, writeFiles } from "./output-files.js";
 import { Progress } from "./progress.js";
@@ -19,10 +19,8 @@ import type { Io, Terminal } from "./terminal.js";
 import { readTuning } from "./tuning-file.js";
 import { formatTime, plural } from "./units.js";
 
-interface Flags extends CompileFlags, Pick<FeedFlags, "seed" | "input"> {
+interface Flags extends CompileFlags, Omit<MeasuringFlags, "warmup"> {
   output?: string;
-  duration?: number;
-  threads?: number;
 }
 
 export function addTuneCommand(program: Command, io: Io): void {
@@ -40,18 +38,7 @@ export function addTuneCommand(program: Command, io: Io): void {
       "the tuning file; choices are added to those that it has (default: NAME.tuning.json)",
     ),
   ]);
-  grouped(command, "Measuring", [
-    new Option("--duration <seconds>", "how long to measure each kind of choice (default: 10)").argParser(
-      parseNumber,
-    ),
-    new Option("--threads <n>", "threads, where the features have them (default: 2)").argParser(
-      parseWhole(1),
-    ),
-    new Option("--input <name=file>", "an .npy file or a picture for an input (repeatable)").argParser(
-      parseAssignment,
-    ),
-    new Option("--seed <n>", "seed of the made-up inputs (default: 0)").argParser(parseWhole(0)),
-  ]);
+  addMeasuringFlags(command, { seconds: 10, each: " each kind of choice" });
   addCompileFlags(command);
   command.addHelpText(
     "after",

@@ -1,6 +1,7 @@
 /** Where the results of two engines part. */
 
 import type { Results } from "../bench/engines.js";
+import { compareElements } from "./elements.js";
 import type { Intermediate } from "./intermediates.js";
 
 export interface Tolerances {
@@ -50,26 +51,8 @@ function compare(
   expected: ArrayLike<number | bigint>,
   { absolute, relative }: Tolerances,
 ): Pick<LayerDifference, "absolute" | "relative" | "at" | "parts"> {
-  let largest = 0;
-  let scale = 0;
-  let at = 0;
-  for (let i = 0; i < expected.length; i++) {
-    const [a, b] = [actual[i]!, expected[i]!];
-    if (Number.isFinite(Number(b))) scale = Math.max(scale, Math.abs(Number(b)));
-    if (a === b || Object.is(a, b)) continue;
-    const distance = Math.abs(Number(a) - Number(b));
-    // Large 64-bit integers may differ and yet be the same number; a NaN differs from all else.
-    const difference = Number.isNaN(distance) ? Number.POSITIVE_INFINITY : distance || Number.MIN_VALUE;
-    if (difference <= largest) continue;
-    largest = difference;
-    at = i;
-  }
+  const { difference, scale, relative: ofScale, at } = compareElements(actual, expected);
   const isFloat = expected instanceof Float32Array || expected instanceof Float64Array;
   const allowed = isFloat ? (absolute ?? 1e-6) + relative * scale : (absolute ?? 0);
-  return {
-    absolute: largest,
-    relative: largest === 0 ? 0 : largest / scale,
-    at,
-    parts: largest > allowed,
-  };
+  return { absolute: difference, relative: ofScale, at, parts: difference > allowed };
 }

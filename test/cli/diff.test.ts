@@ -1,5 +1,6 @@
+import { mkdirSync, writeFileSync } from "node:fs";
 import { expect, test } from "vitest";
-import type { ModelSpec } from "../onnx/build-model.js";
+import type { FunctionSpec, GraphSpec, ModelSpec } from "../onnx/build-model.js";
 import { kiln, useFolder } from "./harness.js";
 import { dense, negate } from "./models.js";
 
@@ -56,4 +57,66 @@ test("a flag that does not fit, and a model whose sizes are open", async () => {
   expect([bound.code, bound.stdout]).toEqual([0, expect.stringContaining("0 of them part")]);
   const open = await kiln("diff", path, "-q");
   expect([open.code, open.stderr]).toEqual([1, expect.stringContaining("batch")]);
+});
+
+test("inside of functions, those that they call too; what control flow has inside is counted", async () => {
+  const float = (...dims: number[]) => ["float32", dims] as ["float32", number[]];
+  const twice: FunctionSpec = {
+    ...{ domain: "f", name: "Twice", inputs: ["a"], outputs: ["c"] },
+    nodes: [
+      { op: "Neg", name: "inner", inputs: ["a"], outputs: ["b"] },
+      { op: "Add", inputs: ["b", "b"], outputs: ["c"] },
+    ],
+  };
+  const outer: FunctionSpec = {
+    ...{ domain: "f", name: "Outer", inputs: ["a"], outputs: ["d"], opset: { "": 17, f: 1 } },
+    nodes: [
+      { op: "Twice", domain: "f", name: "first", inputs: ["a"], outputs: ["b"] },
+      { op: "Exp", name: "power", inputs: ["b"], outputs: ["c"] },
+      { op: "Twice", domain: "f", name: "second", inputs: ["c"], outputs: ["d"] },
+    ],
+  };
+  const branch = (op: string): GraphSpec => ({
+    outputs: { r: float(2) },
+    nodes: [{ op, inputs: ["d"], outputs: ["r"] }],
+  });
+  const path = folder.write("model.onnx", {
+    ...{ inputs: { x: float(2), on: ["bool", []] }, outputs: { y: float(2) }, opset: { "": 17, f: 1 } },
+    functions: [twice, outer],
+    nodes: [
+      { op: "Outer", domain: "f", name: "call", inputs: ["x"], outputs: ["d"] },
+      {
+        ...{ op: "If", name: "branch", inputs: ["on"], outputs: ["y"] },
+        attributes: { then_branch: branch("Relu"), else_branch: branch("Abs") },
+      },
+    ],
+  });
+  for (const against of ["onnxruntime-web", "onnxruntime-node"]) {
+    const { code, stdout, stderr } = await kiln("diff", path, "--against", against, "--layerwise", "--json");
+    expect([code, stderr]).toEqual([0, ""]);
+    const { layers, unseen } = JSON.parse(stdout);
+    expect(unseen).toBe(2);
+    expect(layers.map(({ node }: { node: string }) => node)).toEqual([
+      "call/first/inner",
+      "call/first",
+      "call/power",
+      "call/second/inner",
+      "call",
+      "branch",
+    ]);
+  }
+});
+
+test("the other engine is given external data, too", async () => {
+  const location = "weights/b.bin";
+  const externalData = [{ key: "location", value: location }];
+  const b = { proto: { dims: [2], dataType: 1, dataLocation: 1, externalData } };
+  const path = folder.write("model.onnx", { ...dense, initializers: { ...dense.initializers, b } });
+  mkdirSync(folder.path("weights"));
+  writeFileSync(folder.path(location), new Uint8Array(Float32Array.of(1, 1).buffer));
+  for (const against of ["onnxruntime-web", "onnxruntime-node"]) {
+    const { code, stdout, stderr } = await kiln("diff", path, "--layerwise", "--against", against, "-q");
+    expect([code, stderr]).toEqual([0, ""]);
+    expect(stdout).toBe(`3 values compared with ${against}, 0 of them part\n`);
+  }
 });

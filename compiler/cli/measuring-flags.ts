@@ -1,0 +1,54 @@
+/** Flags of commands that run a model on inputs: declared once, so that they mean the same in all of them. */
+
+import { type Command, Option } from "commander";
+import { grouped } from "./compile-flags.js";
+import type { FeedFlags } from "./feeds.js";
+import { parseAssignment, parseNumber, parseWhole } from "./flags.js";
+
+export type InputFlags = Pick<FeedFlags, "seed" | "input">;
+
+export interface MeasuringFlags extends InputFlags {
+  duration?: number;
+  threads?: number;
+  warmup?: number;
+}
+
+export const inputOptions = (): Option[] => [
+  new Option("--input <name=file>", "an .npy file, a PNG or a JPEG for an input (repeatable)").argParser(
+    parseAssignment,
+  ),
+  new Option("--seed <n>", "seed of the inputs that are made up (default: 0)").argParser(parseWhole(0)),
+];
+
+/** What a command adds to the flags for measuring. */
+interface Measured {
+  /** Default of `--duration`, and what it is the duration of. */
+  readonly seconds: number;
+  readonly each?: string;
+  /** Default of `--warmup`; none where it is not for the user to say. */
+  readonly warmup?: number;
+  readonly options?: readonly Option[];
+}
+
+export function addMeasuringFlags(
+  command: Command,
+  { seconds, each = "", warmup, options = [] }: Measured,
+): void {
+  grouped(command, "Measuring", [
+    ...options,
+    new Option("--duration <seconds>", `how long to measure${each} (default: ${seconds})`).argParser(
+      parseNumber,
+    ),
+    ...(warmup === undefined
+      ? []
+      : [
+          new Option("--warmup <n>", `runs that are not counted (default: ${warmup})`).argParser(
+            parseWhole(0),
+          ),
+        ]),
+    new Option("--threads <n>", "threads, where the features have them (default: 2)").argParser(
+      parseWhole(1),
+    ),
+    ...inputOptions(),
+  ]);
+}
