@@ -25,6 +25,8 @@ import { isMeasurable, type Variant } from "./variants.js";
 export interface BenchInput {
   readonly name: string;
   readonly model: Uint8Array;
+  /** Files of tensors that the model names, by location. */
+  readonly external?: ReadonlyMap<string, Uint8Array>;
   readonly variants: readonly Variant[];
   /** Threads of the threaded variants and of the rival that they are compared with. */
   readonly threads: number;
@@ -158,7 +160,10 @@ async function measureGroup(
 ): Promise<EngineReport[]> {
   const open = async (name: Package): Promise<Engine | null> => {
     try {
-      return await openOnnxruntime(name, input.model, feeds, { threads });
+      return await openOnnxruntime(name, input.model, feeds, {
+        threads,
+        external: input.external ?? new Map(),
+      });
     } catch (error) {
       if (!(error instanceof EngineMissing)) throw error;
       missing.push({ label: name, reason: error.message });

@@ -17,7 +17,7 @@ import { CommandError, EXIT_OK, fileError } from "./failure.js";
 import { prepareFeeds } from "./feeds.js";
 import { parseNumber, parseWhole } from "./flags.js";
 import { addMeasuringFlags, type MeasuringFlags } from "./measuring-flags.js";
-import { type ModelFile, readModel, requireOnnx } from "./model-file.js";
+import { externalFilesOf, type ModelFile, readModel, requireOnnx } from "./model-file.js";
 import { measureMachine } from "./profile.js";
 import { formatFacts } from "./table.js";
 import type { CommonFlags, Io, Terminal } from "./terminal.js";
@@ -103,10 +103,14 @@ const durationOf = ({ warmup = 10, duration = 5 }: Flags) => ({ warmup, seconds:
 
 async function bench(file: ModelFile, flags: Flags & CommonFlags, terminal: Terminal): Promise<BenchReport> {
   const { load } = await import("../../runtime/index.js");
+  const external = await externalFilesOf(file, flags);
+  // The processes of cold starts are given no more than one file.
+  const isOneFile = external.size === 0 && flags.weights !== "split";
   try {
     return await benchModel({
       name: file.name,
       model: file.bytes,
+      external,
       variants: variantsOf(flags),
       threads: threadsOf(flags),
       async compile(variant) {
@@ -117,7 +121,7 @@ async function bench(file: ModelFile, flags: Flags & CommonFlags, terminal: Term
       feeds: async (model) => (await prepareFeeds(model.inputs, flags)).feeds,
       duration: durationOf(flags),
       tolerance: flags.tolerance ?? usualTolerance,
-      coldStarts: flags.weights === "split" ? 0 : (flags.coldStarts ?? 3),
+      coldStarts: isOneFile ? (flags.coldStarts ?? 3) : 0,
       measureRoofline: () => measureMachine(flags.duration ?? 5),
     });
   } catch (error) {

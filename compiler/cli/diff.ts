@@ -12,7 +12,7 @@ import { CommandError, EXIT_FAILED, EXIT_OK } from "./failure.js";
 import { prepareFeeds } from "./feeds.js";
 import { parseNumber } from "./flags.js";
 import { type InputFlags, inputOptions } from "./measuring-flags.js";
-import { externalDataOf, type ModelFile, readModel, requireOnnx } from "./model-file.js";
+import { externalFilesOf, type ModelFile, readModel, requireOnnx } from "./model-file.js";
 import { formatTable, left, right } from "./table.js";
 import type { CommonFlags, Io, Terminal } from "./terminal.js";
 import { plural } from "./units.js";
@@ -116,12 +116,7 @@ async function compareModel(
 
 async function runOther(file: ModelFile, feeds: Feeds, flags: Flags): Promise<Results> {
   const { against } = flags;
-  const { externalFiles } = await import("../onnx/external-data.js");
-  const external = await externalFiles(
-    file.bytes,
-    await externalDataOf(file, flags.externalDataRoot),
-    withDefaultLimits(compileOptions(flags).limits),
-  );
+  const external = await externalFilesOf(file, flags);
   const name = against ?? "onnxruntime-web";
   try {
     const engine = await openOnnxruntime(name, file.bytes, feeds, { external });

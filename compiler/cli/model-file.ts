@@ -3,7 +3,8 @@
 import { readFile } from "node:fs/promises";
 import { basename, extname, join } from "node:path";
 import { KilnError } from "../diagnostics.js";
-import type { CompileOptions } from "../options.js";
+import { type CompileOptions, withDefaultLimits } from "../options.js";
+import { type CompileFlags, compileOptions } from "./compile-flags.js";
 import { CommandError, fileError } from "./failure.js";
 import { isFile } from "./magic.js";
 import type { Io } from "./terminal.js";
@@ -65,4 +66,14 @@ export async function externalDataOf({ path }: ModelFile, root?: string): Promis
       hint: "name the folder with --external-data-root",
     });
   };
+}
+
+/** The external data of a model as it is, for engines that are given it beside the model. */
+export async function externalFilesOf(
+  file: ModelFile,
+  flags: CompileFlags,
+): Promise<ReadonlyMap<string, Uint8Array>> {
+  const { externalFiles } = await import("../onnx/external-data.js");
+  const limits = withDefaultLimits(compileOptions(flags).limits);
+  return externalFiles(file.bytes, await externalDataOf(file, flags.externalDataRoot), limits);
 }

@@ -136,8 +136,14 @@ describe.skipIf(!hasChromium)(`in Chromium${chromiumNote}`, () => {
     { timeout: 90_000 },
     async () => {
       const path = await report(resnet);
+      await fitsPhones(browser, path);
       const { page, complaints } = await openFile(browser, path);
       expect(await page.locator("header").first().textContent()).toMatch(/284 → \d+ calls/);
+      const node = page.locator(".node.fused").nth(1);
+      await node.click();
+      const kernel = await page.locator("#details .choices [aria-pressed=true]").textContent();
+      expect(await page.getByLabel("Loop IR").textContent()).toContain(`kernel @${kernel}(`);
+      expect(await page.getByLabel("WebAssembly text").textContent()).toContain(`(func $${kernel} `);
       await readMemory(page);
       await page.keyboard.press("5");
       await page.getByRole("listitem").filter({ hasText: "conv_7x7" }).first().click();

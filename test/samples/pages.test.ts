@@ -88,6 +88,22 @@ describe.skipIf(!hasChromium)(`in Chromium${chromiumNote}`, () => {
     await page.close();
   }
 
+  test.each([wide, narrow])("the start page leads to the others at $width px", async (viewport) => {
+    for (const name of ["Read text", "Hear speech", "Compare networks"]) {
+      const page = await open("/", viewport);
+      await page.getByRole("heading", { name }).getByRole("link").click();
+      await statusIs(page, /^Ready/);
+      expect(await page.title()).toBe(`${name} - Kiln samples`);
+      const navigation = page.getByRole("navigation", { name: "Samples" });
+      expect(await navigation.locator("[aria-current=page]").allTextContents()).toEqual([name]);
+      const heights = await navigation
+        .getByRole("link")
+        .evaluateAll((links) => links.map((link) => (link as HTMLElement).offsetTop));
+      expect(new Set(heights).size).toBe(1);
+      await expectGood(page);
+    }
+  });
+
   test.each([wide, narrow])("a picture's text is read at $width px", async (viewport) => {
     const page = await open("/ocr/", viewport);
     await page.getByLabel("Choose a picture").setInputFiles("samples/ocr/pictures/receipt.png");
