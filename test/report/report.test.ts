@@ -173,6 +173,9 @@ async function readPasses(browser: Browser, path: string): Promise<void> {
   await page.keyboard.press("Escape");
   await passes.filter({ hasText: "eliminate-dead-code" }).click();
   expect(await page.locator(".node.removed").count()).toBeGreaterThan(0);
+  await page.locator(".node.single").nth(1).click();
+  expect(await page.locator("#details dl").textContent()).toMatch(/computed together with.*p2o/);
+  await page.keyboard.press("Escape");
   await passes.filter({ hasText: "fuse" }).click();
   await page.keyboard.press("2");
   expect(await page.locator(".line.added, .line.removed").first().textContent()).toMatch(/^[+-] /);

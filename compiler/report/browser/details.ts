@@ -50,6 +50,10 @@ function showFacts(calls: readonly number[], node: NodeData | null, difference?:
     const parts = node.inner.map(({ operator, source }) => `${operator} (${source.join(", ")})`);
     rows.push(["fused", parts.join(" → ")]);
   }
+  const others = new Set(node === null ? [] : calls.flatMap((call) => data.calls[call]!.nodes));
+  for (const name of sources) others.delete(name);
+  // Before they are fused, nodes show the work and the time of the group that they will be in.
+  if (others.size > 0) rows.push(["computed together with", [...others].join(", ")]);
   const types = node?.types ?? data.calls[calls[0] ?? -1]?.outputs ?? [];
   if (types.length > 0) rows.push(["result", types.join(", ")]);
   if (node !== null && node.constants.length > 0) rows.push(["weights", node.constants.join(", ")]);
