@@ -89,9 +89,18 @@ async function compare(file: ModelFile, flags: Flags & CommonFlags, terminal: Te
   const outputs = await compareModel(file, null, flags, terminal);
   if (flags.layerwise !== true)
     return { outputs, layers: [], unseen: 0, first: outputs.find(({ parts }) => parts) ?? null };
-  const { values: wanted, unseen, extended: bytes } = intermediates(file.bytes, limits);
-  const extended = { ...file, bytes };
-  const layers = await compareModel(extended, wanted, flags, terminal);
+  const compareAll = async (opensLoops: boolean) => {
+    const { values, unseen, hasLoops, extended } = intermediates(file.bytes, limits, opensLoops);
+    try {
+      return { layers: await compareModel({ ...file, bytes: extended }, values, flags, terminal), unseen };
+    } catch (error) {
+      if (!hasLoops) throw error;
+      const reason = error instanceof Error ? error.message.split("\n")[0] : String(error);
+      terminal.note(`what loops compute cannot be gathered (${reason}): it is not compared`);
+      return null;
+    }
+  };
+  const { layers, unseen } = (await compareAll(true)) ?? (await compareAll(false))!;
   return { outputs, layers, unseen, first: layers.find(({ parts }) => parts) ?? null };
 }
 

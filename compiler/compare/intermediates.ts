@@ -1,4 +1,7 @@
-/** The values between the nodes of a model, those inside its functions too, and the model with all of them as outputs. */
+/**
+ * The values between the nodes of a model, those inside its functions and loops too, and the model with all of them as
+ * outputs.
+ */
 
 import { KilnError } from "../diagnostics.js";
 import type { Limits } from "../limits.js";
@@ -16,8 +19,10 @@ export interface Intermediate {
 export interface Intermediates {
   /** In the order in which they are computed. */
   readonly values: readonly Intermediate[];
-  /** Nodes inside of If, Loop and Scan, and of functions called there: what they compute is not compared. */
+  /** Nodes inside of If, and of loops that are not opened, and of functions called there: they are not compared. */
   readonly unseen: number;
+  /** Whether values of loops are among them. */
+  readonly hasLoops: boolean;
   /** The bytes of the model with all of the values as outputs. */
   readonly extended: Uint8Array;
 }
@@ -26,8 +31,9 @@ export interface Intermediates {
 const field = {
   model: { graph: 7, functions: 25 },
   graph: { node: 1, output: 12 },
+  attribute: { graph: 6 },
   fn: { output: 5, node: 7 },
-  node: { output: 2 },
+  node: { output: 2, attribute: 5 },
   value: { name: 1 },
 } as const;
 
@@ -37,12 +43,13 @@ const isOfTensors = ({ opType = "" }: NodeProto): boolean =>
 
 /**
  * What the nodes of the model compute, as far as anything reads it. A function that is called in the graph gets what it
- * computes as further outputs, and so do its calls; where it is called from a region, it stays as it is.
+ * computes as further outputs, and so do its calls; where it is called from a region, it stays as it is. Loops of the graph
+ * gather what their passes compute, if they are opened: an engine refuses that where its size differs from pass to pass.
  */
-export function intermediates(model: Uint8Array, limits: Limits): Intermediates {
+export function intermediates(model: Uint8Array, limits: Limits, opensLoops: boolean): Intermediates {
   const { graph, functions } = readMessage(model, modelProto, limits);
   if (graph === undefined) throw new KilnError("E_DECODE", "the model has no graph");
-  const seen = new Functions(functions, graph);
+  const seen = new Functions(functions, graph, opensLoops);
   const values = valuesOf(graph.node, new Set(graph.output.map(({ name }) => name)), seen);
   const known = new Set(graph.output.map(({ name }) => name));
   const names = values.map(({ value }) => value).filter((value) => !known.has(value));
@@ -55,23 +62,39 @@ export function intermediates(model: Uint8Array, limits: Limits): Intermediates 
     const nodes = mapField(bytes, field.fn.node, (node, i) => withInner(node, fn.node[i]!, i, seen));
     return appendStrings(nodes, field.fn.output, seen.added(fn));
   });
-  return { values, unseen: seen.unseen, extended };
+  return { values, unseen: seen.unseen, hasLoops: seen.loops.size > 0, extended };
 }
 
-/** The functions of a model, and what those compute that are called from the graph or from each other only. */
+/** The functions and opened loops of a model, and what those functions compute that are called from the graph or from each other only. */
 class Functions {
   private readonly byKey = new Map<string, FunctionProto>();
   private readonly inner = new Map<FunctionProto, readonly Intermediate[]>();
   private readonly inRegions = new Set<FunctionProto>();
+  /** Loops that are opened, with the values of their bodies that are no outputs of theirs already. */
+  readonly loops = new Map<NodeProto, readonly Intermediate[]>();
   readonly unseen: number;
 
-  constructor(functions: readonly FunctionProto[], graph: GraphProto) {
+  constructor(functions: readonly FunctionProto[], graph: GraphProto, opensLoops: boolean) {
     for (const fn of functions) this.byKey.set(keyOf(fn.domain, fn.name, fn.overload), fn);
     let unseen = 0;
     for (const node of [...graph.node, ...functions.flatMap((fn) => fn.node)]) {
       for (const region of regionsOf(node)) unseen += this.enter(region.node);
     }
+    if (opensLoops) {
+      for (const node of graph.node.filter(isLoop)) unseen -= this.open(node);
+    }
     this.unseen = unseen;
+  }
+
+  /** Opens a loop; the number of nodes of its body that are seen. */
+  private open(loop: NodeProto): number {
+    const [body] = regionsOf(loop);
+    if (body === undefined) return 0;
+    const outputs = new Set(body.output.map(({ name }) => name));
+    // All calls in it are of functions that are not seen.
+    const values = valuesOf(body.node, outputs, this).filter(({ value }) => !outputs.has(value));
+    if (values.length > 0) this.loops.set(loop, values);
+    return body.node.length;
   }
 
   /** The function that a node calls, where what it computes can be seen. */
@@ -120,7 +143,7 @@ function valuesOf(
   return nodes.flatMap((node, i) => {
     const fn = seen.called(node);
     const call = callName(node, i);
-    const inner = (fn === undefined ? [] : seen.valuesIn(fn)).map((one) => ({
+    const inner = (fn === undefined ? (seen.loops.get(node) ?? []) : seen.valuesIn(fn)).map((one) => ({
       ...one,
       value: `${call}/${one.value}`,
       node: `${call}/${one.node}`,
@@ -132,15 +155,30 @@ function valuesOf(
   });
 }
 
-/** A call with what its function computes as further outputs; other nodes as they are. */
+/** A call with what its function computes, or a loop with what its body does, as further outputs; others as they are. */
 function withInner(bytes: Uint8Array, node: NodeProto, index: number, seen: Functions): Uint8Array {
   const fn = seen.called(node);
-  if (fn === undefined) return bytes;
-  // Outputs that the call leaves out keep their places.
-  const missing = new Array<string>(fn.output.length - node.output.length).fill("");
-  const inner = seen.added(fn).map((value) => `${callName(node, index)}/${value}`);
-  return inner.length === 0 ? bytes : appendStrings(bytes, field.node.output, [...missing, ...inner]);
+  const loop = seen.loops.get(node)?.map(({ value }) => value);
+  const added = fn === undefined ? (loop ?? []) : seen.added(fn);
+  if (added.length === 0) return bytes;
+  // Outputs that the node leaves out keep their places.
+  const outputs = fn?.output.length ?? regionsOf(node)[0]!.output.length - (node.opType === "Loop" ? 1 : 0);
+  const missing = new Array<string>(outputs - node.output.length).fill("");
+  const inner = added.map((value) => `${callName(node, index)}/${value}`);
+  const extended = appendStrings(bytes, field.node.output, [...missing, ...inner]);
+  if (loop === undefined) return extended;
+  return mapField(extended, field.node.attribute, (attribute) =>
+    mapField(attribute, field.attribute.graph, (body) =>
+      appendNamed(body, field.graph.output, field.value.name, loop),
+    ),
+  );
 }
+
+/** Of a Scan only where all of its results are stacked alike. */
+const isLoop = ({ opType, domain = "", attribute }: NodeProto): boolean =>
+  (domain === "" || domain === "ai.onnx") &&
+  (opType === "Loop" ||
+    (opType === "Scan" && !attribute.some(({ name }) => name?.startsWith("scan_output"))));
 
 /** As inlining calls it. */
 const callName = (node: NodeProto, index: number): string => node.name || `${node.opType}_${index}`;

@@ -1,6 +1,7 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { expect, test } from "vitest";
-import type { FunctionSpec, GraphSpec, ModelSpec } from "../onnx/build-model.js";
+import { tensorOf } from "../../compiler/ir/tensor.js";
+import type { FunctionSpec, GraphSpec, ModelSpec, NodeSpec, ValueSpec } from "../onnx/build-model.js";
 import { kiln, useFolder } from "./harness.js";
 import { dense, negate } from "./models.js";
 
@@ -119,4 +120,55 @@ test("the other engine is given external data, too", async () => {
     expect([code, stderr]).toEqual([0, ""]);
     expect(stdout).toBe(`3 values compared with ${against}, 0 of them part\n`);
   }
+});
+
+test("inside of loops, unless sizes differ from pass to pass", async () => {
+  const loop = (body: NodeSpec[], next: ValueSpec): ModelSpec => ({
+    inputs: { x: ["float32", [2]] },
+    outputs: { y: next },
+    initializers: { trips: tensorOf("int64", [], [3]), yes: tensorOf("bool", [], [1]) },
+    nodes: [
+      {
+        ...{ op: "Loop", name: "loop", inputs: ["trips", "yes", "x"], outputs: ["y"] },
+        attributes: {
+          body: {
+            inputs: { i: ["int64", []], on: ["bool", []], s: next },
+            outputs: { still: ["bool", []], t: next },
+            nodes: [{ op: "Identity", name: "go on", inputs: ["on"], outputs: ["still"] }, ...body],
+          },
+        },
+      },
+    ],
+  });
+  const steady = folder.write(
+    "steady.onnx",
+    loop(
+      [
+        { op: "Neg", name: "turned", inputs: ["s"], outputs: ["n"] },
+        { op: "Exp", name: "power", inputs: ["n"], outputs: ["t"] },
+      ],
+      ["float32", [2]],
+    ),
+  );
+  const { code, stdout } = await kiln("diff", steady, "--layerwise", "--json", "-q");
+  const { layers, unseen } = JSON.parse(stdout);
+  expect([code, unseen]).toEqual([0, 0]);
+  expect(layers.map(({ node, dims }: { node: string; dims: number[] }) => [node, dims])).toEqual([
+    ["loop/turned", [3, 2]],
+    ["loop", [2]],
+  ]);
+  const growing = folder.write(
+    "growing.onnx",
+    loop(
+      [
+        { op: "Neg", name: "turned", inputs: ["s"], outputs: ["n"] },
+        { op: "Concat", inputs: ["n", "s"], outputs: ["t"], attributes: { axis: 0 } },
+      ],
+      ["float32", [null]],
+    ),
+  );
+  const other = await kiln("diff", growing, "--layerwise");
+  expect(other.stdout).toMatch(/^1 value compared .*, 0 of them part\n3 nodes inside of If, Loop or Scan/m);
+  expect(other.stderr).toContain("what loops compute cannot be gathered");
+  expect(other.code).toBe(0);
 });
