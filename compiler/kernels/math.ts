@@ -20,6 +20,15 @@ export const polynomial = (x: Expr, coefficients: readonly number[]): Expr =>
     .slice(0, -1)
     .reduceRight<Operand>((sum, c) => op("fma", x, sum, c), coefficients.at(-1)!) as Expr;
 
+/**
+ * x, or a float bound that is no NaN where x is below it: an instruction where `max`, which minds the sign of zeros and
+ * NaN on either side, takes seven of x86-64. NaN stays NaN; x stays where it equals the bound, zeros of either sign, too.
+ */
+export const atLeast = (x: Expr, bound: number | (Expr & { kind: "constant" })): Expr => op("pmax", x, bound);
+
+/** x, or a float bound that is no NaN where x is above it. */
+export const atMost = (x: Expr, bound: number | (Expr & { kind: "constant" })): Expr => op("pmin", x, bound);
+
 const isDouble = (x: Expr): boolean => x.type.scalar === "f64";
 
 const { LOG2E } = Math;

@@ -23,10 +23,10 @@ export const recurrentActivations: Readonly<Record<string, ActivationFormula>> =
   HardSigmoid: {
     alpha: 0.2,
     beta: 0.5,
-    emit: (x, alpha, beta) => op("max", op("min", affine(x, alpha, beta), 1), 0),
+    emit: (x, alpha, beta) => math.atLeast(math.atMost(affine(x, alpha, beta), 1), 0),
   },
   LeakyRelu: { alpha: 0.01, emit: (x, alpha) => select(op("lt", x, 0), op("mul", x, alpha), x) },
-  Relu: { emit: (x) => op("max", x, 0) },
+  Relu: { emit: (x) => math.atLeast(x, 0) },
   ScaledTanh: {
     alpha: 1,
     beta: 1,

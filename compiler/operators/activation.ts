@@ -39,7 +39,7 @@ const Relu = pointwise({
   attributes: {},
   versions: [1, 6, 13, 14],
   types: [...floats, ...signedIntegers],
-  emit: ([x], context) => op(typedOp("max", context.input(0).dtype), x!, 0),
+  emit: ([x], context) => (isFloat(context.input(0).dtype) ? math.atLeast(x!, 0) : op("max_s", x!, 0)),
   evaluate: ([x]) => Math.max(x!, 0),
 });
 
@@ -114,7 +114,7 @@ const Celu = activation({
   emit: (x, { alpha }) => {
     const scaled = alpha === 1 ? x : op("div", x, alpha);
     const e = math.expm1(op("pmin", scaled, 88));
-    return op("add", op("max", x, 0), op("min", op("mul", e, alpha), 0));
+    return op("add", math.atLeast(x, 0), math.atMost(op("mul", e, alpha), 0));
   },
   evaluate: (x, { alpha }) => Math.max(0, x) + Math.min(0, alpha * Math.expm1(x / alpha)),
 });
@@ -144,7 +144,7 @@ const HardSigmoid = activation({
   summary: "alpha x + beta, limited to the range from 0 to 1.",
   attributes: { alpha: attribute.float(0.2), beta: attribute.float(0.5) },
   versions: [1, 6, 22],
-  emit: (x, { alpha, beta }) => op("max", op("min", op("add", op("mul", x, alpha), beta), 1), 0),
+  emit: (x, { alpha, beta }) => math.atLeast(math.atMost(op("add", op("mul", x, alpha), beta), 1), 0),
   evaluate: (x, { alpha, beta }) => Math.max(0, Math.min(1, alpha * x + beta)),
 });
 
@@ -153,7 +153,7 @@ const HardSwish = activation({
   summary: "x times x / 6 + 1/2, the latter limited to the range from 0 to 1.",
   attributes: {},
   versions: [14, 22],
-  emit: (x) => op("mul", x, op("max", op("min", op("add", op("mul", x, 1 / 6), 0.5), 1), 0)),
+  emit: (x) => op("mul", x, math.atLeast(math.atMost(op("add", op("mul", x, 1 / 6), 0.5), 1), 0)),
   evaluate: (x) => x * Math.max(0, Math.min(1, x / 6 + 0.5)),
 });
 

@@ -4,7 +4,9 @@ import type { DType } from "../ir/dtype.js";
 import { dtypes } from "../ir/dtype.js";
 import type { Value } from "../ir/graph.js";
 import { type TensorData, tensor } from "../ir/tensor.js";
+import * as math from "../kernels/math.js";
 import { op } from "../loop/builder.js";
+import type { Expr } from "../loop/ir.js";
 import type { GraphBuilder } from "./builder.js";
 import { integerRange, isFloat, typedOp } from "./integer.js";
 import { decodeElement, encodeElement } from "./numbers.js";
@@ -62,6 +64,12 @@ function isOpen(context: NodeView, input: number, bound: Bound): boolean {
   return decodeElement(dtype, constant.data[0]!) === decodeElement(dtype, open);
 }
 
+function limited(x: Expr, bound: Expr, by: "min" | "max", dtype: DType): Expr {
+  const isKnown = isFloat(dtype) && bound.kind === "constant" && !Number.isNaN(Number(bound.value));
+  if (!isKnown) return op(typedOp(by, dtype), x, bound);
+  return by === "max" ? math.atLeast(x, bound) : math.atMost(x, bound);
+}
+
 const Clip = pointwise({
   name: "Clip",
   summary: "x limited to the range from min to max; max where that is below min.",
@@ -71,8 +79,8 @@ const Clip = pointwise({
   types: numeric,
   emit: ([x, low, high], context) => {
     const { dtype } = context.input(0);
-    const raised = isOpen(context, 1, "min") ? x! : op(typedOp("max", dtype), x!, low!);
-    return isOpen(context, 2, "max") ? raised : op(typedOp("min", dtype), raised, high!);
+    const raised = isOpen(context, 1, "min") ? x! : limited(x!, low!, "max", dtype);
+    return isOpen(context, 2, "max") ? raised : limited(raised, high!, "min", dtype);
   },
   evaluate: ([x, low, high]) => Math.min(Math.max(x!, low!), high!),
 });
