@@ -19,7 +19,7 @@ import {
   type Results,
 } from "./engines.js";
 import { compareResults, type Difference, type Duration, measureInTurn, type Statistics } from "./measure.js";
-import type { Roofline } from "./roofline.js";
+import { type InnerLoop, innerLoops, type Roofline } from "./roofline.js";
 import { isMeasurable, type Variant } from "./variants.js";
 
 export interface BenchInput {
@@ -177,7 +177,16 @@ async function measureGroup(
   for (const { engine } of subjects) differences.push(await check(engine, reference, input.tolerance));
   const rivals = [web, native].filter((engine) => engine !== null);
   const engines = [...subjects.map(({ engine }) => engine), ...rivals];
-  const times = await measureInTurn(engines, input.duration);
+  // Two threads have no inner loop to take turns with: twice the peak of one is what they are compared with.
+  const loops = threads === 1 ? innerLoops() : [];
+  const times = await measureInTurn([...engines, ...loops.map(loopEngine)], input.duration);
+  const peakOf = (relaxedSimd: boolean): number => {
+    const inTurn = loops.map((loop, i) =>
+      loop.relaxedSimd === relaxedSimd ? loop.flops / times[engines.length + i]!.medianMs / 1e6 : 0,
+    );
+    const { plainGflops, relaxedGflops } = roofline;
+    return Math.max(0, ...inTurn) || threads * (relaxedSimd ? (relaxedGflops ?? plainGflops) : plainGflops);
+  };
   const timeOf = (engine: Engine | null) =>
     engine === null ? undefined : times[engines.indexOf(engine)]!.medianMs;
   const [webMs, nativeMs] = [timeOf(web), timeOf(native)];
@@ -187,18 +196,25 @@ async function measureGroup(
     const common = { label: engine.label, threads, gflops, ...statistics };
     const subject = subjects[i];
     if (subject === undefined) return { ...common, isKiln: false };
-    const { plainGflops, relaxedGflops } = roofline;
-    const peak = (subject.variant.features.relaxedSimd ? relaxedGflops : plainGflops) ?? plainGflops;
     return {
       ...common,
       isKiln: true,
-      peakShare: gflops / (peak * threads),
+      peakShare: gflops / peakOf(subject.variant.features.relaxedSimd === true),
       ...(webMs !== undefined && { ratio: webMs / statistics.medianMs }),
       ...(nativeMs !== undefined && { nativeRatio: nativeMs / statistics.medianMs }),
       ...(differences[i] && { difference: differences[i] }),
     };
   });
 }
+
+const loopEngine = ({ run }: InnerLoop): Engine => ({
+  label: "inner loop",
+  threads: 1,
+  run: () => {
+    run();
+    return {};
+  },
+});
 
 async function check(
   engine: Engine,

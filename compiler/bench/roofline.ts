@@ -40,10 +40,9 @@ const fusedRows = [6];
 export function measureRoofline({ msEach = 150, bufferBytes = 64e6 }: RooflineOptions = {}): Roofline {
   const gflops = (rows: readonly number[], relaxedSimd: boolean): number =>
     Math.max(
-      ...rows.map((count) => {
-        const flops = 2 * count * vectors * 4 * depth * rounds;
-        return flops / fastest(tileKernel(count), relaxedSimd, msEach / rows.length) / 1e6;
-      }),
+      ...rows.map(
+        (count) => flopsOf(count) / fastest(tileKernel(count), relaxedSimd, msEach / rows.length) / 1e6,
+      ),
     );
   const bandwidth = (kernel: Kernel, bytes: number): number => bytes / fastest(kernel, false, msEach) / 1e6;
   return {
@@ -53,6 +52,26 @@ export function measureRoofline({ msEach = 150, bufferBytes = 64e6 }: RooflineOp
     copyGBs: bandwidth(copyKernel(bufferBytes), 2 * bufferBytes),
   };
 }
+
+/** An inner loop that can be run in turn with what is compared with it: other work on the machine meets both. */
+export interface InnerLoop {
+  readonly relaxedSimd: boolean;
+  readonly flops: number;
+  readonly run: () => void;
+}
+
+/** The inner loops whose best is the peak. */
+export function innerLoops(): InnerLoop[] {
+  const loop = (rows: number, relaxedSimd: boolean): InnerLoop => ({
+    relaxedSimd,
+    flops: flopsOf(rows),
+    run: instantiate(tileKernel(rows), relaxedSimd),
+  });
+  const fused = hasRelaxedSimd() ? fusedRows : [];
+  return [...plainRows.map((rows) => loop(rows, false)), ...fused.map((rows) => loop(rows, true))];
+}
+
+const flopsOf = (rows: number): number => 2 * rows * vectors * 4 * depth * rounds;
 
 /** acc[row][j] += a[row][k] * b[k][j] over and over: what a matrix product does with its data in the nearest cache. */
 function tileKernel(rows: number): Kernel {

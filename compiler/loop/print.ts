@@ -190,7 +190,7 @@ function printBare(statement: Statement, bindings: Bindings): string {
       const buffers = statement.buffers.map(({ name }) => printName(name)).join(", ");
       const { kernel } = statement;
       const sizes = statement.sizes
-        .map((size, i) => printExpr(size, bindings, kernel.sizes[i]!.type))
+        .map((size, i) => printExpr(size, bindings, kernel.sizes[i]?.type ?? i32))
         .join(", ");
       return `invoke @${printName(kernel.name)}(${buffers})${sizes && ` sizes (${sizes})`}`;
     }

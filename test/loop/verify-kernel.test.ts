@@ -95,10 +95,20 @@ const anOp = (name: string, type: ExprType, args: Expr[], immediates?: number[])
 const byteRange = Array.from({ length: 16 }, (_, i) => i);
 const mask = splat(constant(bool, 1), 4);
 
+/** Runs a kernel that reads the first buffer and writes the second. */
+const invoke = (buffers: readonly Buffer[], sizes: readonly Expr[]): Statement => ({
+  kind: "invoke",
+  kernel: { name: "invoked", buffers: [x, y], sizes: [variable("n")], body: [] },
+  buffers,
+  sizes,
+});
+
+test("a kernel that is invoked as it asks keeps the rules", () =>
+  verifyKernel(kernel(invoke([x, y], [at(1)]))));
+
 const broken: [invariant: number, what: string, kernel: Kernel][] = [
   [1, "a let that hides a let", kernel(give(t, zero), give(variable("t", f32), zero))],
   [1, "a variable that hides a buffer", kernel(give(variable("x", f32), zero))],
-  [2, "a size that is not i32", { ...kernel(), sizes: [variable("n", i64)] }],
   [2, "a mutable size", { ...kernel(), sizes: [variable("n", i32, true)] }],
   [3, "a vector of 64 bits", kernel(give(variable("v", { scalar: "f32", lanes: 2 }), splat(zero, 2)))],
   [3, "a vector of 256 bits", kernel(store(at(0), splat(zero, 8)))],
@@ -164,6 +174,13 @@ const broken: [invariant: number, what: string, kernel: Kernel][] = [
   [14, "a constant index", kernel(store(at(16), zero))],
   [15, "two buffers of one name", { ...kernel(), buffers: [x, { ...x }] }],
   [15, "a negative extent", { ...kernel(), buffers: [{ ...x, elements: -1 }] }],
+  [29, "a buffer too few", kernel(invoke([x], [at(1)]))],
+  [29, "a size too many", kernel(invoke([x, y], [at(1), at(2)]))],
+  [29, "a size of another type", kernel(invoke([x, y], [zero]))],
+  [29, "a foreign buffer for an invoked kernel", kernel(invoke([{ ...x }, y], [at(1)]))],
+  [29, "a buffer that may only be written for one that is read", kernel(invoke([y, y], [at(1)]))],
+  [29, "a buffer of another type", kernel(invoke([x, { ...y, dtype: "int32" }], [at(1)]))],
+  [6, "a size out of scope", kernel(invoke([x, y], [read(variable("n"))]))],
 ];
 
 describe("what breaks an invariant is refused", () => {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { f32Constant, KernelBuilder } from "../../compiler/loop/builder.js";
-import type { Kernel } from "../../compiler/loop/ir.js";
+import type { Kernel, Variable } from "../../compiler/loop/ir.js";
 import { type Call, callsOf, type Program, type ProgramBuffer } from "../../compiler/loop/program.js";
 import { verifyProgram } from "../../compiler/loop/verify.js";
 import { scaleProgram } from "./programs.js";
@@ -51,6 +51,13 @@ function wrongKernel(): Kernel {
   return b.finish();
 }
 
+const long: Variable = {
+  kind: "variable",
+  name: "long",
+  type: { scalar: "i64", lanes: 1 },
+  mutable: false,
+};
+
 test("a program that keeps the rules", () => verifyProgram(program));
 
 const broken: [invariant: number, what: string, program: Program][] = [
@@ -71,6 +78,11 @@ const broken: [invariant: number, what: string, program: Program][] = [
   [19, "an output that nothing writes", { ...program, steps: [first] }],
   [20, "an argument too few", withCall({ args: first.args.slice(1) })],
   [20, "a kernel with sizes", withCall({ kernel: kernelOfSize(), args: [] })],
+  [
+    20,
+    "a size that is not i32",
+    withCall({ kernel: { ...kernelOfSize(), sizes: [long] }, args: [], sizes: [1] }),
+  ],
   [21, "a buffer that is not in the list", argument(2, { buffer: { ...scaled } })],
   [21, "elements of another width", withBuffer(scaled, { dtype: "float64" })],
   [22, "an offset before the buffer", argument(0, { byteOffset: -4 })],
