@@ -142,12 +142,11 @@ function startTargets(all: readonly BenchReport[]): Target[] {
       print: (ratio) => ratio.toFixed(1),
       least: 5,
       reason:
-        "Of our start, the first run takes most. Its code comes from the engine's first compiler and is up to five times as " +
-        "slow as what the second makes (squeezenet: 90 ms, then 18; resnet50: 550, then 185), and a kernel that is called " +
-        "once for its layer is never exchanged while it runs. A module with 118 MB of weights (resnet50) also takes 0.1 s " +
-        "to be compiled by the engine and 0.1 s to fill its memory: with 0.18 s for a run at full speed, a fifth of the " +
-        "rival's start is out of reach on one thread. Tried: equal kernels as one function (squeezenet's 26 convolutions " +
-        "are 10), which lets later layers profit.",
+        "What is left of our start is filling the memory with the weights (resnet50: 118 MB, 60 ms, most of it the system's " +
+        "for pages that are touched first) and the first run (170 ms; 145 at full speed). The rival's whole start takes " +
+        "about five runs of ours, so a fifth of it is out of reach for resnet50 on one thread. Tried: tiles as functions of " +
+        "their own, whose code the engine replaces while the first run goes on (290 ms before), and weights that do not go " +
+        "through the engine (112 ms before).",
     }),
     {
       what: "runtime, gzipped",
