@@ -9,7 +9,7 @@
  */
 
 import { type Dim, equalShapes, isStatic, productOfDims } from "../../compiler/ir/dim.js";
-import { createNode, type Graph, type Node, type Value } from "../../compiler/ir/graph.js";
+import { createNode, type Graph, type Node, usersOf, type Value } from "../../compiler/ir/graph.js";
 import { dense, type Strided } from "../../compiler/lowering/strided.js";
 import { findOperator } from "../../compiler/operators/index.js";
 import { type LayoutChoice, type Operator, viewNode } from "../../compiler/operators/operator.js";
@@ -41,8 +41,12 @@ function sameInMemory(shape: readonly Dim[], a: Order, b: Order): boolean {
 class LayoutAssignment {
   private readonly copies = new Map<Value, Map<string, Value>>();
   private readonly nodes: Node[] = [];
+  /** As they were before copies took some places. */
+  private readonly users: ReadonlyMap<Value, readonly Node[]>;
 
-  constructor(private readonly graph: Graph) {}
+  constructor(private readonly graph: Graph) {
+    this.users = usersOf(graph);
+  }
 
   run(): void {
     for (const node of this.graph.nodes) {
@@ -76,8 +80,23 @@ class LayoutAssignment {
       if (wish?.output === "channels-last") setOrder(output, channelsLast(output.rank));
       else if (wish?.output === "row-major") setOrder(output, rowMajor(output.rank));
       else if (wish?.output === "follow") setOrder(output, orderOf(node.inputs[0]!));
-      else setOrder(output, orderSeen(operator, node, i) ?? followed(node, output));
+      else
+        setOrder(
+          output,
+          orderSeen(operator, node, i) ?? this.copied(operator, output) ?? followed(node, output),
+        );
     }
+  }
+
+  /** A view that has to copy may as well write in the order in which it is read: that of a channel shuffle. */
+  private copied(operator: Operator, output: Value): Order | null {
+    if (operator.view === undefined) return null;
+    const wanted = (this.users.get(output) ?? []).some((user) => {
+      const reader = findOperator(user.operator)!;
+      const wish = reader.layout?.(viewNode(reader, user));
+      return user.inputs.some((input, i) => input === output && wish?.inputs[i] === "channels-last");
+    });
+    return wanted ? channelsLast(output.rank) : null;
   }
 
   private asWished(value: Value, choice: LayoutChoice): Value {

@@ -6,6 +6,7 @@ import { expectPass, expectUnchanged } from "./text.js";
 const resources = new Map([
   ["w", randomTensor(1, [8, 8, 3, 3])],
   ["v", randomTensor(2, [8, 3, 3, 3])],
+  ["p", randomTensor(3, [8, 8, 1, 1])],
 ]);
 
 describe("convolutions", () => {
@@ -98,6 +99,40 @@ describe("convolutions", () => {
         %t: f32[1, 3, 3, 8] = Transpose(%a) {perm=[0, 2, 3, 1]}
         %u: f32[1, 3, 3, 8] = Relu(%t)
         return %u
+      }`,
+      { resources },
+    ));
+
+  test("read a shuffle of channels in the order in which it copies them", () =>
+    expectPass(
+      assignLayouts,
+      `
+      graph @g(%x: f32[1, 3, 5, 5]) -> (%m: f32[1, 8, 1, 1]) {
+        %v: f32[8, 3, 3, 3] = constant resource "v"
+        %p: f32[8, 8, 1, 1] = constant resource "p"
+        %split: i64[5] = constant dense [1, 2, 4, 3, 3]
+        %joined: i64[4] = constant dense [1, 8, 3, 3]
+        %a: f32[1, 8, 3, 3] = Conv(%x, %v)
+        %s: f32[1, 2, 4, 3, 3] = Reshape(%a, %split)
+        %t: f32[1, 4, 2, 3, 3] = Transpose(%s) {perm=[0, 2, 1, 3, 4]}
+        %j: f32[1, 8, 3, 3] = Reshape(%t, %joined)
+        %b: f32[1, 8, 3, 3] = Conv(%j, %p)
+        %m: f32[1, 8, 1, 1] = MaxPool(%b) {kernel_shape=[3, 3]}
+        return %m
+      }`,
+      `
+      graph @g(%x: f32[1, 3, 5, 5]) -> (%m: f32[1, 8, 1, 1]{0,2,3,1}) {
+        %v: f32[8, 3, 3, 3] = constant resource "v"
+        %p: f32[8, 8, 1, 1] = constant resource "p"
+        %split: i64[5] = constant dense [1, 2, 4, 3, 3]
+        %joined: i64[4] = constant dense [1, 8, 3, 3]
+        %a: f32[1, 8, 3, 3]{0,2,3,1} = Conv(%x, %v)
+        %s: f32[1, 2, 4, 3, 3]{3,4,0,1,2} = Reshape(%a, %split)
+        %t: f32[1, 4, 2, 3, 3]{3,4,2,0,1} = Transpose(%s) {perm=[0, 2, 1, 3, 4]}
+        %j: f32[1, 8, 3, 3]{0,2,3,1} = Reshape(%t, %joined)
+        %b: f32[1, 8, 3, 3]{0,2,3,1} = Conv(%j, %p)
+        %m: f32[1, 8, 1, 1]{0,2,3,1} = MaxPool(%b) {kernel_shape=[3, 3]}
+        return %m
       }`,
       { resources },
     ));
