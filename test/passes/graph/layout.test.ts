@@ -123,13 +123,13 @@ describe("convolutions", () => {
       `
       graph @g(%x: f32[1, 3, 5, 5]) -> (%m: f32[1, 8, 1, 1]{0,2,3,1}) {
         %v: f32[8, 3, 3, 3] = constant resource "v"
-        %p: f32[8, 8, 1, 1] = constant resource "p"
-        %split: i64[5] = constant dense [1, 2, 4, 3, 3]
-        %joined: i64[4] = constant dense [1, 8, 3, 3]
         %a: f32[1, 8, 3, 3]{0,2,3,1} = Conv(%x, %v)
+        %split: i64[5] = constant dense [1, 2, 4, 3, 3]
         %s: f32[1, 2, 4, 3, 3]{3,4,0,1,2} = Reshape(%a, %split)
         %t: f32[1, 4, 2, 3, 3]{3,4,2,0,1} = Transpose(%s) {perm=[0, 2, 1, 3, 4]}
+        %joined: i64[4] = constant dense [1, 8, 3, 3]
         %j: f32[1, 8, 3, 3]{0,2,3,1} = Reshape(%t, %joined)
+        %p: f32[8, 8, 1, 1] = constant resource "p"
         %b: f32[1, 8, 3, 3]{0,2,3,1} = Conv(%j, %p)
         %m: f32[1, 8, 1, 1]{0,2,3,1} = MaxPool(%b) {kernel_shape=[3, 3]}
         return %m
