@@ -22,7 +22,7 @@ export const defaultLimits: Limits = {
   nodes: 200_000,
   nesting: 64,
   foldedBytes: 512 * 1024 * 1024,
-  foldedOperations: 2 ** 26,
+  foldedOperations: 2 ** 27,
   tensorElements: 2 ** 30,
   rank: 64,
   symbols: 1024,
