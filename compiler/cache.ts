@@ -5,7 +5,7 @@
 
 import { createHash, type Hash, randomBytes } from "node:crypto";
 import { existsSync, statSync } from "node:fs";
-import { readFile, rename, rm, writeFile } from "node:fs/promises";
+import { readdir, readFile, rename, rm, stat, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { makeFolder } from "./cli/output-files.js";
 import { packageInfo } from "./cli/package-info.js";
@@ -30,13 +30,19 @@ export interface CacheEntry {
 
 export interface CacheOptions {
   readonly folder: string;
-  /** Told before a model is compiled that is not in the cache, and after. */
+  /** Told before a model is compiled that is not in the cache, and after, before it is written to the cache. */
   readonly onCompile?: () => void;
   readonly onCompiled?: (artifact: Artifact) => void;
 }
 
 /** Lists, in an entry of its own, the external data that a model asks for. */
 const externalFile = "external.json";
+
+/** Entries that nobody has asked for in this time are removed. */
+const unusedDays = 30;
+
+/** Names of entries, whole or left half-written by a process that was killed: nothing else in the folder is touched. */
+const entryName = /^[0-9a-f]{32}(\.[0-9a-f]{12}\.tmp)?$/;
 
 /** What is being made in this process, by the key of the model. */
 const pending = new Map<string, Promise<unknown>>();
@@ -74,8 +80,13 @@ async function findOrCompile(
   const data = locations.map(
     async (location) => [location, digest(await model.externalData(location))] as const,
   );
-  const known = entryOf(keyWith(modelKey, new Map(await Promise.all(data))));
-  if (existsSync(known.loader)) return known;
+  const knownKey = keyWith(modelKey, new Map(await Promise.all(data)));
+  const known = entryOf(knownKey);
+  if (existsSync(known.loader)) {
+    await markUsed(join(cache.folder, knownKey));
+    if (knownKey !== modelKey) await markUsed(join(cache.folder, modelKey));
+    return known;
+  }
 
   cache.onCompile?.();
   const digests = new Map<string, string>();
@@ -87,12 +98,13 @@ async function findOrCompile(
       return bytes;
     },
   });
+  cache.onCompiled?.(artifact);
+  await removeUnused(cache.folder);
   const key = keyWith(modelKey, digests);
   if (digests.size > 0) {
     await publish(join(cache.folder, modelKey), { [externalFile]: JSON.stringify([...digests.keys()]) });
   }
   await publish(join(cache.folder, key), filesOf(artifact, options.name));
-  cache.onCompiled?.(artifact);
   return entryOf(key);
 }
 
@@ -126,6 +138,27 @@ async function publish(folder: string, files: Readonly<Record<string, Uint8Array
   } catch (error) {
     await rm(temporary, { recursive: true, force: true });
     if (!existsSync(folder)) throw error;
+  }
+}
+
+/** An entry's time is that of its last use. */
+async function markUsed(folder: string): Promise<void> {
+  const now = new Date();
+  // A cache that may only be read, such as one of a container's image, serves as well; nothing is removed from it.
+  await utimes(folder, now, now).catch(() => {});
+}
+
+/** Removes what has not been used for long. Called where a model was compiled, beside which it takes no time. */
+async function removeUnused(folder: string): Promise<void> {
+  const oldest = Date.now() - unusedDays * 24 * 60 * 60 * 1000;
+  const names = await readdir(folder).catch(() => []);
+  for (const name of names.filter((name) => entryName.test(name))) {
+    const path = join(folder, name);
+    // Another process may remove the same.
+    const used = await stat(path).catch(() => undefined);
+    if (used !== undefined && used.mtimeMs < oldest) {
+      await rm(path, { recursive: true, force: true }).catch(() => {});
+    }
   }
 }
 

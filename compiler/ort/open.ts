@@ -74,12 +74,22 @@ async function compiled(
     if (isLogged("info")) console.info(`onnx-kiln: ${message}`);
   };
   const onCompile = (): void => say(`compiling ${options.name}`);
-  const onCompiled = ({ wasm, report }: Artifact): void =>
+  let fresh: Uint8Array | undefined;
+  const onCompiled = ({ wasm, report }: Artifact): void => {
+    fresh = wasm;
     say(`compiled ${options.name} in ${formatTime(report.compileMs)}, ${formatBytes(wasm.length)}`);
+  };
   const folder = await cacheFolder();
   if (folder !== undefined) {
-    const { module } = await compileCached(model, options, { folder, onCompile, onCompiled });
-    return readFile(module);
+    try {
+      const { module } = await compileCached(model, options, { folder, onCompile, onCompiled });
+      return await readFile(module);
+    } catch (error) {
+      // What was compiled runs, though it could not be kept: the disk may be full.
+      if (fresh === undefined) throw error;
+      warnOnce(error as Error);
+      return fresh;
+    }
   }
   onCompile();
   const artifact = await compileModel(model.bytes, { ...options, externalData: model.externalData });
@@ -88,6 +98,14 @@ async function compiled(
 }
 
 let hasWarned = false;
+
+/** Says, once in a process, that models are compiled again each time. */
+function warnOnce({ message }: Error): void {
+  if (!hasWarned && isLogged("warning")) {
+    console.warn(`onnx-kiln keeps no compiled models (KILN_CACHE names another folder): ${message}`);
+  }
+  hasWarned = true;
+}
 
 /** Where compiled models are kept; undefined where they are not. */
 async function cacheFolder(): Promise<string | undefined> {
@@ -98,12 +116,7 @@ async function cacheFolder(): Promise<string | undefined> {
     await checkWritable(join(folder, "entry"));
     return folder;
   } catch (error) {
-    if (!hasWarned && isLogged("warning")) {
-      console.warn(
-        `onnx-kiln keeps no compiled models (KILN_CACHE names another folder): ${(error as Error).message}`,
-      );
-    }
-    hasWarned = true;
+    warnOnce(error as Error);
     return undefined;
   }
 }

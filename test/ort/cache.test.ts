@@ -1,8 +1,16 @@
 /** The cache of compiled models, which sessions in Node and the Vite plugin share. */
 
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { type CacheableOptions, compileCached } from "../../compiler/cache.js";
 import { tensorOf } from "../../compiler/ir/tensor.js";
@@ -64,6 +72,21 @@ describe("an entry", () => {
     expect(compilations).toBe(2);
     await cached();
     expect(readdirSync(join(folder, "cache"))).toHaveLength(1);
+  });
+
+  test("that was not used for a month is removed when another is made, and nothing else is", async () => {
+    await cached();
+    await cached({ optimize: 0 });
+    const cache = join(folder, "cache");
+    const others = ["mine", `${"0".repeat(32)}.txt`];
+    const halfWritten = `${"0".repeat(32)}.0123456789ab.tmp`;
+    for (const name of [...others, halfWritten]) mkdirSync(join(cache, name));
+    const old = new Date(Date.now() - 31 * 24 * 60 * 60 * 1000);
+    for (const name of readdirSync(cache)) utimesSync(join(cache, name), old, old);
+    const used = await cached();
+    const made = await cached({ optimize: 1 });
+    const left = [used, made].map(({ module }) => basename(dirname(module)));
+    expect(readdirSync(cache).sort()).toEqual([...left, ...others].sort());
   });
 
   test("belongs to the external data of its model", async () => {
@@ -140,6 +163,18 @@ describe("sessions", () => {
     expect((await InferenceSession.create(bytes)).inputNames).toEqual(["x"]);
     expect((await InferenceSession.create(bytes)).inputNames).toEqual(["x"]);
     expect(warn).toHaveBeenCalledExactlyOnceWith(expect.stringContaining("KILN_CACHE names another folder"));
+  });
+
+  test("run what they compiled where it cannot be written", async () => {
+    // That it is not kept is said once in a process, so perhaps not here.
+    vi.spyOn(console, "warn").mockImplementation(() => {});
+    vi.stubEnv("KILN_CACHE", folder);
+    await InferenceSession.create(bytes);
+    const [name] = readdirSync(folder);
+    rmSync(join(folder, name!), { recursive: true });
+    // In the place of a full disk, which a test cannot have.
+    writeFileSync(join(folder, name!), "");
+    expect((await InferenceSession.create(bytes)).inputNames).toEqual(["x"]);
   });
 
   test("tell what is compiled where the level of the log asks for it", async () => {
