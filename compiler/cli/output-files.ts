@@ -5,7 +5,7 @@
  */
 
 import { randomBytes } from "node:crypto";
-import { constants, existsSync, mkdirSync } from "node:fs";
+import { constants, existsSync, mkdirSync, statSync } from "node:fs";
 import { access, open, rename, rm, rmdir, stat, writeFile } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { CommandError, fileError, Interrupted } from "./failure.js";
@@ -110,7 +110,13 @@ export function makeFolder(folder: string, made: (folder: string) => void = () =
   const parent = dirname(folder);
   if (parent !== folder) makeFolder(parent, made);
   // Not `recursive`: where a parent is there but takes no folders (/proc), Node 20 then tries without end.
-  mkdirSync(folder);
+  try {
+    mkdirSync(folder);
+  } catch (error) {
+    // Another process has made it meanwhile.
+    if (existsSync(folder) && statSync(folder).isDirectory()) return;
+    throw error;
+  }
   made(folder);
 }
 

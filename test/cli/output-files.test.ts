@@ -124,3 +124,14 @@ test("makeFolder tells which folders it made, the outer ones first", () => {
   makeFolder(folder.path("a/b"), (path) => made.push(path));
   expect(made).toEqual([folder.path("a"), folder.path("a/b")]);
 });
+
+test("a folder that another process makes at the same time is no error", () => {
+  const outer = folder.path("outer");
+  const inner = folder.path("outer/inner");
+  const made: string[] = [];
+  makeFolder(inner, (path) => {
+    made.push(path);
+    mkdirSync(inner);
+  });
+  expect(made).toEqual([outer]);
+});
