@@ -99,6 +99,9 @@ function printResult(result: TuningResult, output: string, terminal: Terminal): 
     `${plural(decisions, "choice")} measured in ${candidates} candidates, ${changed.length} changed: ${times}`,
   );
   const isLost = changed.length > 0 && choices.size === 0;
-  if (isLost) terminal.print("the model as a whole is not faster so: its choices stay as they are");
+  if (isLost)
+    terminal.print(
+      "tuned, the model as a whole is not faster: the file gets none of these choices, and this model no gain",
+    );
   terminal.note(`wrote ${output}`);
 }

@@ -19,6 +19,7 @@ import { writeNpy } from "../../compiler/cli/npy.js";
 import { lineChart } from "./chart.js";
 import { type BenchModel, benchModels, sizeSeries } from "./models.js";
 import { bestOf, resultsText, type Suite, threadChart } from "./results.js";
+import type { Tuning } from "./tuning.js";
 
 const { values: flags } = parseArgs({
   options: {
@@ -43,12 +44,8 @@ function node24(): string {
 }
 const node = node24();
 
-async function bench(
-  model: BenchModel,
-  bytes: Uint8Array,
-  folder: string,
-  more: readonly string[] = [],
-): Promise<BenchReport> {
+/** Writes the model and its inputs, and says how the command line takes them. */
+async function prepare(model: BenchModel, bytes: Uint8Array, folder: string): Promise<string[]> {
   const file = join(folder, "model.onnx");
   await writeFile(file, bytes);
   const inputs: string[] = [];
@@ -61,10 +58,39 @@ async function bench(
     "--input-shape",
     `${name}:${shape}`,
   ]);
+  return [file, ...shapes, ...inputs];
+}
+
+async function bench(
+  model: BenchModel,
+  bytes: Uint8Array,
+  folder: string,
+  more: readonly string[] = [],
+): Promise<BenchReport> {
+  const prepared = await prepare(model, bytes, folder);
   const pace = flags.quick ? ["--duration", "1", "--cold-starts", "1"] : ["--duration", "4"];
-  const args = [cli, "bench", file, "--json", "-q", ...pace, ...more, ...shapes, ...inputs];
+  const args = [cli, "bench", ...prepared, "--json", "-q", ...pace, ...more];
   const { stdout } = await execute(node, args, { maxBuffer: 2 ** 26 });
   return { ...(JSON.parse(stdout) as BenchReport), name: model.name };
+}
+
+/** What tuning gains, within a second for each kind of choice, so that all models take a few minutes. */
+async function tune(model: BenchModel, folder: string): Promise<Tuning[]> {
+  const bytes = model.read();
+  if (bytes === null) return [];
+  const prepared = await prepare(model, bytes, folder);
+  const file = join(await mkdtemp(join(folder, "tuning-")), "tuning.json");
+  const pace = ["--features", "relaxed-simd", "--duration", "1"];
+  const args = [cli, "tune", ...prepared, ...pace, "--json", "-q", "-o", file];
+  const { stdout } = await execute(node, args, { maxBuffer: 2 ** 26 });
+  const { changed, byCostMs, tunedMs } = JSON.parse(stdout) as Tuning;
+  console.error(`${model.name}: tuned ${(byCostMs / tunedMs).toFixed(2)}x`);
+  return [{ name: model.name, changed, byCostMs, tunedMs }];
+}
+
+function reasonOf(error: unknown): string {
+  const { stderr, message } = error as { stderr?: string; message: string };
+  return (stderr || message).trim().split("\n").slice(0, 2).join(" ");
 }
 
 /** Its report, or the reason why there is none. */
@@ -82,8 +108,7 @@ async function attempt(
     );
     return report;
   } catch (error) {
-    const { stderr, message } = error as { stderr?: string; message: string };
-    const reason = (stderr || message).trim().split("\n").slice(0, 2).join(" ");
+    const reason = reasonOf(error);
     console.error(`${model.name}: ${reason}`);
     return reason;
   }
@@ -94,11 +119,18 @@ async function runSuite(folder: string): Promise<Suite> {
   const reports: { report: BenchReport; isNetwork: boolean }[] = [];
   const sizes: { size: number; report: BenchReport }[] = [];
   const skipped: { name: string; reason: string }[] = [];
+  const tunings: Tuning[] = [];
   for (const model of benchModels(root)) {
     if (!wanted.test(model.name)) continue;
     const report = await attempt(model, folder);
     if (typeof report === "string") skipped.push({ name: model.name, reason: report });
-    else reports.push({ report, isNetwork: model.isNetwork });
+    else {
+      reports.push({ report, isNetwork: model.isNetwork });
+      if (flags.quick) continue;
+      const tuned = await tune(model, folder).catch(reasonOf);
+      if (typeof tuned === "string") skipped.push({ name: `${model.name}, tuned`, reason: tuned });
+      else tunings.push(...tuned);
+    }
   }
   for (const model of flags.quick ? [] : sizeSeries(root)) {
     if (!wanted.test(model.name)) continue;
@@ -106,7 +138,7 @@ async function runSuite(folder: string): Promise<Suite> {
     if (typeof report === "string") skipped.push({ name: model.name, reason: report });
     else sizes.push({ size: model.size, report });
   }
-  return { date: new Date().toISOString().slice(0, 10), reports, sizes, skipped };
+  return { date: new Date().toISOString().slice(0, 10), reports, sizes, tunings, skipped };
 }
 
 function sizeChart({ sizes }: Suite): string {

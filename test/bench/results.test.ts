@@ -3,6 +3,7 @@ import type { BenchReport, EngineReport } from "../../compiler/bench/bench.js";
 import { barChart, lineChart } from "./chart.js";
 import { bestOf, geometricMean, resultsText } from "./results.js";
 import { targetLines } from "./targets.js";
+import { tuningLines } from "./tuning.js";
 
 const engine = (label: string, medianMs: number, rest: Partial<EngineReport> = {}): EngineReport => ({
   label,
@@ -46,6 +47,29 @@ test("tables by variant, with means over networks only", () => {
   expect(text).toContain("| 1.020 |");
   expect(text).toContain("| 320 | 2.00 ms | 6.00 ms | 3.00 | 20 |");
   expect(text).toContain("- absent: its file is not there");
+});
+
+test("tuning: what it gains, and where it is not kept", () => {
+  const change = {
+    kind: "tile",
+    key: "1x1",
+    nodes: [],
+    byCost: "a",
+    chosen: "b",
+    byCostMs: 2,
+    chosenMs: 1,
+  } as const;
+  const text = tuningLines([
+    { name: "gains", byCostMs: 6, tunedMs: 5, changed: [change] },
+    { name: "loses", byCostMs: 5, tunedMs: 6, changed: Array(5).fill(change) },
+    { name: "same", byCostMs: 5, tunedMs: 5, changed: [] },
+  ]).join("\n");
+  expect(text).toContain("| gains | 6.00 ms | 5.00 ms | **1.20** | 1x1: a → b |");
+  expect(text).toContain(
+    "| loses | 5.00 ms | 6.00 ms | 0.83, not kept | 1x1: a → b; 1x1: a → b; 1x1: a → b; 2 more |",
+  );
+  expect(text).toContain("| same | 5.00 ms | 5.00 ms | none |  |");
+  expect(tuningLines([])).toEqual([]);
 });
 
 test("targets: what meets them, and which models miss them by how much", () => {

@@ -5,11 +5,14 @@ import { arenaShare, engineName } from "../../compiler/bench/report-text.js";
 import { formatBytes, formatTime } from "../../compiler/cli/units.js";
 import { barChart } from "./chart.js";
 import { targetLines } from "./targets.js";
+import { type Tuning, tuningLines } from "./tuning.js";
 
 export interface Suite {
   readonly date: string;
   readonly reports: readonly { readonly report: BenchReport; readonly isNetwork: boolean }[];
   readonly sizes: readonly { readonly size: number; readonly report: BenchReport }[];
+  /** What `kiln tune` gains; a quick run does not measure it. */
+  readonly tunings?: readonly Tuning[];
   /** Models that were left out, and why. */
   readonly skipped: readonly { readonly name: string; readonly reason: string }[];
 }
@@ -33,6 +36,7 @@ export function resultsText(suite: Suite): string {
     ...targetLines(suite),
     ...labels.flatMap((label) => timeTable(label, reports)),
     ...threadLines(reports.map(({ report }) => report)),
+    ...tuningLines(suite.tunings ?? []),
     "## Starting, sizes and memory",
     "",
     ...sizeTable(reports.map(({ report }) => report)),

@@ -74,7 +74,13 @@ test("tuning measures all candidates, and keeps what makes the whole faster", as
   expect(result.decisions).toBeGreaterThanOrEqual(3);
   expect(result.candidates).toBeGreaterThan(result.decisions);
   expect(stages).toContain("compiling: algorithm, candidate 3 of 3");
-  expect(result.choices.size).toBe(result.tunedMs < result.byCostMs ? result.changed.length : 0);
+  const kept = result.tunedMs < result.byCostMs ? result.changed : [];
+  expect([...result.choices]).toEqual(kept.map(({ key, chosen }) => [key, chosen]));
+  const algorithms = result.changed.filter(({ kind }) => kind === "algorithm");
+  for (const { key, byCost, chosen } of algorithms) {
+    expect([key, byCost]).toEqual(["conv 3x3, 16 to 32, 1x12x20", "winograd 4x4"]);
+    expect(["winograd 2x2", "direct"]).toContain(chosen);
+  }
   for (const { byCost, chosen, byCostMs, chosenMs } of result.changed) {
     expect(chosen).not.toBe(byCost);
     expect(chosenMs).toBeLessThan(byCostMs);
