@@ -38,6 +38,9 @@ export interface CacheOptions {
 /** Lists, in an entry of its own, the external data that a model asks for. */
 const externalFile = "external.json";
 
+/** Tells how long the files of an entry are. */
+const sizesFile = "sizes.json";
+
 /** Entries that nobody has asked for in this time are removed. */
 const unusedDays = 30;
 
@@ -82,7 +85,7 @@ async function findOrCompile(
   );
   const knownKey = keyWith(modelKey, new Map(await Promise.all(data)));
   const known = entryOf(knownKey);
-  if (existsSync(known.loader)) {
+  if (await isWhole(join(cache.folder, knownKey))) {
     await markUsed(join(cache.folder, knownKey));
     if (knownKey !== modelKey) await markUsed(join(cache.folder, modelKey));
     return known;
@@ -114,15 +117,30 @@ export async function compileModel(bytes: Uint8Array, options: CompileOptions): 
   return compile(bytes, options);
 }
 
-const filesOf = (
-  { wasm, weights, js, dts }: Artifact,
-  name: string,
-): Record<string, Uint8Array | string> => ({
-  [`${name}.wasm`]: wasm,
-  ...(weights !== undefined && { [`${name}.weights`]: weights }),
-  [`${name}.mjs`]: js,
-  [`${name}.d.mts`]: dts,
-});
+function filesOf({ wasm, weights, js, dts }: Artifact, name: string): Record<string, Uint8Array | string> {
+  const files = {
+    [`${name}.wasm`]: wasm,
+    ...(weights !== undefined && { [`${name}.weights`]: weights }),
+    [`${name}.mjs`]: js,
+    [`${name}.d.mts`]: dts,
+  };
+  const sizes = Object.entries(files).map(([file, data]) => [file, Buffer.byteLength(data)]);
+  return { ...files, [sizesFile]: JSON.stringify(Object.fromEntries(sizes)) };
+}
+
+/** Whether all files of an entry are there in full length; one that a crash or a person has damaged is removed. */
+async function isWhole(folder: string): Promise<boolean> {
+  try {
+    const sizes = JSON.parse(await readFile(join(folder, sizesFile), "utf8")) as Record<string, number>;
+    for (const [file, size] of Object.entries(sizes)) {
+      if ((await stat(join(folder, file))).size !== size) throw new Error(`${file} is damaged`);
+    }
+    return true;
+  } catch {
+    await rm(folder, { recursive: true, force: true }).catch(() => {});
+    return false;
+  }
+}
 
 async function readLocations(path: string): Promise<string[]> {
   return existsSync(path) ? JSON.parse(await readFile(path, "utf8")) : [];

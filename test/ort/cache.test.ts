@@ -44,7 +44,24 @@ describe("an entry", () => {
     expect(WebAssembly.validate(readFileSync(entry.module))).toBe(true);
     const [home, ...others] = readdirSync(join(folder, "cache"));
     expect(others).toEqual([]);
-    expect(readdirSync(join(folder, "cache", home!)).sort()).toEqual(["m.d.mts", "m.mjs", "m.wasm"]);
+    expect(readdirSync(join(folder, "cache", home!)).sort()).toEqual([
+      "m.d.mts",
+      "m.mjs",
+      "m.wasm",
+      "sizes.json",
+    ]);
+  });
+
+  test.each([
+    ["cut short", (module: string) => writeFileSync(module, readFileSync(module).subarray(0, 100))],
+    ["gone", (module: string) => rmSync(module)],
+  ])("is made again where its module is %s", async (_, damage) => {
+    const { module } = await cached();
+    const whole = readFileSync(module);
+    damage(module);
+    expect(await cached()).toMatchObject({ module });
+    expect(compilations).toBe(2);
+    expect(Buffer.compare(readFileSync(module), whole)).toBe(0);
   });
 
   test("is made once for all who ask for it meanwhile", async () => {

@@ -236,7 +236,10 @@ async function readMemory(page: Page): Promise<void> {
   await page.keyboard.press("4");
   expect(await page.locator("rect.buffer").count()).toBeGreaterThan(10);
   expect(await page.locator("rect.buffer.live").count()).toBeGreaterThan(0);
-  await page.locator("rect.buffer.live").first().hover();
+  await page
+    .locator("rect.buffer.live")
+    .first()
+    .hover({ position: { x: 2, y: 2 } });
   expect(await page.locator(".memory .note").textContent()).toMatch(/calls \d+ to \d+/);
   expect(await page.locator("main").textContent()).toContain("What bounds the peak");
 }
