@@ -164,13 +164,9 @@ class KernelParser {
 
   private invoke(): Statement {
     const { tokens } = this;
-    const named = <T>(all: ReadonlyMap<string, T>, what: string): T => {
-      const token = tokens.name(`a ${what}`);
-      return all.get(token.text) ?? tokens.fail(`unknown ${what}`, token);
-    };
     tokens.expect("@");
-    const kernel = named(this.known, "kernel");
-    const buffers = tokens.list("(", ")", () => named(this.buffers, "buffer"));
+    const kernel = tokens.named(this.known, "kernel");
+    const buffers = tokens.list("(", ")", () => tokens.named(this.buffers, "buffer"));
     const types = kernel.sizes.map(({ type }) => type);
     const sizes = tokens.accept("sizes")
       ? tokens.list("(", ")", () => this.exprs.expr(types.shift() ?? i32))

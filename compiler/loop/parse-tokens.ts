@@ -72,6 +72,12 @@ export class Tokens {
     return this.take(this.peek().kind === "string" ? "string" : "name", what);
   }
 
+  /** What a name stands for. */
+  named<T>(all: ReadonlyMap<string, T>, what: string): T {
+    const token = this.name(`a ${what}`);
+    return all.get(token.text) ?? this.fail(`unknown ${what}`, token);
+  }
+
   /** An integer with an optional sign. */
   integer(what: string): number {
     const sign = this.accept("-") ? -1 : 1;

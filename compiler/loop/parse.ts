@@ -83,7 +83,7 @@ class ProgramParser {
   }
 
   private shaped(): { buffer: ProgramBuffer; shape: Dim[] } {
-    const buffer = this.named(this.buffers, "buffer");
+    const buffer = this.tokens.named(this.buffers, "buffer");
     return { buffer, shape: this.tokens.list("[", "]", () => this.dim("a dim")) };
   }
 
@@ -107,7 +107,7 @@ class ProgramParser {
       tokens.expect("=");
       const isElement = tokens.is("[", 1);
       if (!isElement) return { name, value: this.dim("the symbol's value") };
-      const buffer = this.named(this.buffers, "buffer");
+      const buffer = this.tokens.named(this.buffers, "buffer");
       tokens.expect("[");
       const index = tokens.integer("the number of an element");
       tokens.expect("]");
@@ -136,7 +136,7 @@ class ProgramParser {
 
   private repeat(): Repeat {
     const { tokens } = this;
-    const counter = this.named(this.buffers, "buffer");
+    const counter = this.tokens.named(this.buffers, "buffer");
     const trips = tokens.accept("trips") ? this.argument() : null;
     const condition = tokens.accept("while") ? this.argument() : null;
     const source = this.source();
@@ -151,7 +151,7 @@ class ProgramParser {
   }
 
   private argument(): CallArgument {
-    const buffer = this.named(this.buffers, "buffer");
+    const buffer = this.tokens.named(this.buffers, "buffer");
     return { buffer, byteOffset: this.tokens.accept("+") ? this.dim("a number of bytes") : 0 };
   }
 
@@ -188,7 +188,7 @@ class ProgramParser {
   private call(): Call {
     const { tokens } = this;
     tokens.expect("@");
-    const kernel = this.named(this.kernels, "kernel");
+    const kernel = this.tokens.named(this.kernels, "kernel");
     const args = tokens.list("(", ")", () => this.argument());
     const sizes = tokens.accept("sizes") ? tokens.list("(", ")", () => this.dim("a size")) : [];
     tokens.expect("flops");
@@ -207,10 +207,5 @@ class ProgramParser {
     const items = [item()];
     while (this.tokens.accept(",")) items.push(item());
     return items;
-  }
-
-  private named<T>(all: ReadonlyMap<string, T>, what: string): T {
-    const token = this.tokens.name(`a ${what}`);
-    return all.get(token.text) ?? this.tokens.fail(`unknown ${what}`, token);
   }
 }

@@ -9,9 +9,8 @@ import { verifyKernel } from "../../../compiler/loop/verify.js";
 import { outline, outlineLoops } from "../../../passes/loop/outline.js";
 import { loopPasses } from "../../../passes/loop/pipeline.js";
 import { structureOf } from "../../loop/structure.js";
-import { kernelModule } from "../../wasm/harness.js";
 import { kernelSpecs, randomKernel } from "./random-kernels.js";
-import { firstDifference, imageFor, programOf, type RunOptions, runKernel } from "./running.js";
+import { firstDifference, imageFor, programOf, type RunOptions, runKernel, runModule } from "./running.js";
 
 const always = { time: 0, cost: 0 };
 
@@ -32,19 +31,6 @@ const product = (name: string, rows: number, depth: number, columns: number): Ke
 
 const optimised = (kernel: Kernel): Kernel =>
   loopPasses(3).reduce((current, pass) => pass.run(current), kernel);
-
-function runModule(kernel: Kernel, run: RunOptions): Uint8Array {
-  const { memory, addresses } = imageFor(kernel, run);
-  const module = new WebAssembly.Module(kernelModule(kernel, Math.ceil(memory.length / 65536)));
-  const exports = new WebAssembly.Instance(module).exports as {
-    memory: WebAssembly.Memory;
-    kernel(...args: number[]): void;
-  };
-  const linear = new Uint8Array(exports.memory.buffer);
-  linear.set(memory);
-  exports.kernel(...addresses, ...(run.sizes ?? []));
-  return linear.slice(0, memory.length);
-}
 
 /** Interpreted and as a module, the outlined kernel leaves the memory that the original does. */
 function expectEqual(original: Kernel, outlined: Kernel, run: RunOptions = {}): void {

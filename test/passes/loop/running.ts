@@ -9,6 +9,7 @@ import type { Call, Program, ProgramBuffer } from "../../../compiler/loop/progra
 import { exprsIn, statementsIn } from "../../../compiler/loop/rewrite.js";
 import { verifyKernel } from "../../../compiler/loop/verify.js";
 import type { LoopPass } from "../../../passes/loop/pass.js";
+import { kernelModule } from "../../wasm/harness.js";
 
 export interface RunOptions {
   readonly sizes?: readonly number[];
@@ -67,6 +68,20 @@ export function runKernel(kernel: Kernel, run: RunOptions = {}): Uint8Array<Arra
   const { memory, addresses } = imageFor(kernel, run);
   interpretKernel(kernel, { memory: memory.buffer, addresses, sizes: run.sizes ?? [] });
   return memory;
+}
+
+/** The memory that the kernel as a module leaves. */
+export function runModule(kernel: Kernel, run: RunOptions = {}): Uint8Array {
+  const { memory, addresses } = imageFor(kernel, run);
+  const module = new WebAssembly.Module(kernelModule(kernel, Math.ceil(memory.length / 65536)));
+  const exports = new WebAssembly.Instance(module).exports as {
+    memory: WebAssembly.Memory;
+    kernel(...args: number[]): void;
+  };
+  const linear = new Uint8Array(exports.memory.buffer);
+  linear.set(memory);
+  exports.kernel(...addresses, ...(run.sizes ?? []));
+  return linear.slice(0, memory.length);
 }
 
 /** Applies passes one by one; each result must verify and leave the same memory as the kernel it was made from. */
