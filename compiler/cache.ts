@@ -130,6 +130,8 @@ function filesOf({ wasm, weights, js, dts }: Artifact, name: string): Record<str
 
 /** Whether all files of an entry are there in full length; one that a crash or a person has damaged is removed. */
 async function isWhole(folder: string): Promise<boolean> {
+  // Entries appear whole: one that another process puts there from here on is not taken for a damaged one.
+  if (!existsSync(folder)) return false;
   try {
     const sizes = JSON.parse(await readFile(join(folder, sizesFile), "utf8")) as Record<string, number>;
     for (const [file, size] of Object.entries(sizes)) {
