@@ -16,9 +16,8 @@ import {
   openOnnxruntime,
   type Package,
   packageFile,
-  type Results,
 } from "./engines.js";
-import { compareResults, type Difference, type Duration, measureInTurn, type Statistics } from "./measure.js";
+import { checkResults, type Difference, type Duration, measureInTurn, type Statistics } from "./measure.js";
 import { type InnerLoop, innerLoops, type Roofline } from "./roofline.js";
 import { isMeasurable, type Variant } from "./variants.js";
 
@@ -81,9 +80,6 @@ export interface Sizes {
   /** The model, and onnxruntime-web's JavaScript and WebAssembly. */
   readonly rivalBytes: number | null;
 }
-
-/** Results that differ: nothing is timed then. */
-export class ResultsDiffer extends Error {}
 
 interface Subject {
   readonly variant: Variant;
@@ -174,7 +170,10 @@ async function measureGroup(
   const native = threads === 1 ? await open("onnxruntime-node") : null;
   const reference = await web?.run();
   const differences: (Difference | undefined)[] = [];
-  for (const { engine } of subjects) differences.push(await check(engine, reference, input.tolerance));
+  for (const { engine } of subjects) {
+    const results = await engine.run();
+    differences.push(reference && checkResults(engine.label, results, reference, input.tolerance));
+  }
   const rivals = [web, native].filter((engine) => engine !== null);
   const engines = [...subjects.map(({ engine }) => engine), ...rivals];
   // Two threads have no inner loop to take turns with: twice the peak of one is what they are compared with.
@@ -215,21 +214,6 @@ const loopEngine = ({ run }: InnerLoop): Engine => ({
     return {};
   },
 });
-
-async function check(
-  engine: Engine,
-  reference: Results | undefined,
-  tolerance: number,
-): Promise<Difference | undefined> {
-  const results = await engine.run();
-  if (reference === undefined) return undefined;
-  const difference = compareResults(results, reference);
-  if (difference.relative <= tolerance) return difference;
-  throw new ResultsDiffer(
-    `the results of ${engine.label} differ by ${difference.absolute} (${difference.relative} of the output's ` +
-      `largest value, more than ${tolerance}): nothing was timed`,
-  );
-}
 
 async function sizesOf({ wasm, report }: Artifact, modelBytes: number): Promise<Sizes> {
   const rival = packageFile("onnxruntime-web");

@@ -5,8 +5,9 @@
 
 import { writeFile } from "node:fs/promises";
 import { type Command, InvalidArgumentError, Option } from "commander";
-import { type BenchReport, benchModel, ResultsDiffer } from "../bench/bench.js";
+import { type BenchReport, benchModel } from "../bench/bench.js";
 import { EngineMissing } from "../bench/engines.js";
+import { ResultsDiffer, usualTolerance } from "../bench/measure.js";
 import { benchPage } from "../bench/report-html.js";
 import { benchText, rooflineFacts } from "../bench/report-text.js";
 import { type Variant, variants } from "../bench/variants.js";
@@ -75,12 +76,6 @@ function parseVariants(text: string): Variant[] {
     throw new InvalidArgumentError(`there is no variant "${name}"; known: ${known}`);
   });
 }
-
-/**
- * The relative tolerance of ONNX's own test runner. Networks stay below 1e-5, but for those whose answer to made-up
- * inputs is next to nothing: of PP-OCR's detector the largest value is 5e-4, and rounding 4e-4 of that.
- */
-const usualTolerance = 1e-3;
 
 const runBench: Body<Flags> = async (terminal, [path], flags) => {
   if (flags.roofline === true) {

@@ -4,6 +4,7 @@ import { existsSync } from "node:fs";
 import { cpus } from "node:os";
 import { type Command, Option } from "commander";
 import { hasRelaxedSimd } from "../bench/engine-features.js";
+import { ResultsDiffer } from "../bench/measure.js";
 import { databaseFormat, type TuningDatabase, withChoices } from "../tuning/database.js";
 import type { TuningResult } from "../tuning/tune.js";
 import { type Body, defineAction, requireModel } from "./action.js";
@@ -69,6 +70,9 @@ const runTune: Body<Flags> = async (terminal, [path], flags) => {
     threads: flags.features?.threads === true ? (flags.threads ?? 2) : 1,
     seconds: flags.duration ?? 10,
     onStage: progress.stage,
+  }).catch((error: unknown) => {
+    if (error instanceof ResultsDiffer) throw new CommandError(error.message, { cause: error });
+    throw error;
   });
   progress.stop();
   const database = withChoices(before, flags.features ?? {}, result.choices);

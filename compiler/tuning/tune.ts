@@ -8,8 +8,7 @@
 
 import { load, type Model } from "../../runtime/index.js";
 import { type Feeds, kilnEngine } from "../bench/engines.js";
-import { compareResults, measureInTurn } from "../bench/measure.js";
-import { KilnError } from "../diagnostics.js";
+import { checkResults, measureInTurn, usualTolerance } from "../bench/measure.js";
 import type { Artifact, CompileOptions } from "../options.js";
 import { type Choice, type ChoiceKind, choiceKinds } from "./choice.js";
 
@@ -56,9 +55,6 @@ const leastGain = 0.03;
 const warmupRuns = 8;
 
 const fewestRuns = 5;
-
-/** Other algorithms round otherwise: by how much of an output's largest value results may differ. */
-const tolerance = 1e-2;
 
 export async function tuneModel(request: TuningRequest): Promise<TuningResult> {
   const chosen = new Map<string, string>();
@@ -204,12 +200,7 @@ async function compareWhole(
   };
   const both = [await open("by cost", new Map()), await open("tuned", chosen)];
   const [expected, actual] = [await both[0]!.engine.run(), await both[1]!.engine.run()];
-  const { relative } = compareResults(actual, expected);
-  if (!(relative <= tolerance))
-    throw new KilnError(
-      "E_INTERNAL",
-      `tuned, the model's results differ by ${relative} of the largest value`,
-    );
+  checkResults("the tuned model", actual, expected, usualTolerance);
   const [byCost, tuned] = await measureInTurn(
     both.map(({ engine }) => engine),
     { warmup: warmupRuns, seconds },
