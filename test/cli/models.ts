@@ -19,6 +19,22 @@ export const dense: ModelSpec = {
   ],
 };
 
+/** The same with its w in a file beside it. */
+export const denseWithFile = (location: string): ModelSpec => ({
+  ...dense,
+  initializers: {
+    ...dense.initializers,
+    w: {
+      proto: {
+        dims: [2, 2],
+        dataType: 1,
+        dataLocation: 1,
+        externalData: [{ key: "location", value: location }],
+      },
+    },
+  },
+});
+
 /** y = -x, its batch open. */
 export const negate: ModelSpec = {
   name: "negate",

@@ -15,7 +15,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { type CacheableOptions, compileCached } from "../../compiler/cache.js";
 import { tensorOf } from "../../compiler/ir/tensor.js";
 import { env, InferenceSession } from "../../compiler/ort/index.js";
-import { dense, unknown } from "../cli/models.js";
+import { dense, denseWithFile, unknown } from "../cli/models.js";
 import { buildModel } from "../onnx/build-model.js";
 
 let folder: string;
@@ -107,20 +107,7 @@ describe("an entry", () => {
   });
 
   test("belongs to the external data of its model", async () => {
-    const external = buildModel({
-      ...dense,
-      initializers: {
-        ...dense.initializers,
-        w: {
-          proto: {
-            dims: [2, 2],
-            dataType: 1,
-            dataLocation: 1,
-            externalData: [{ key: "location", value: "w" }],
-          },
-        },
-      },
-    });
+    const external = buildModel(denseWithFile("w"));
     const withData = (values: number[]) =>
       cached(
         {},

@@ -9,7 +9,7 @@ import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { compile } from "../../compiler/index.js";
 import { tensorOf } from "../../compiler/ir/tensor.js";
 import * as kilnOrt from "../../compiler/ort/index.js";
-import { dense, negate } from "../cli/models.js";
+import { dense, denseWithFile, negate } from "../cli/models.js";
 import { buildModel, type ModelSpec } from "../onnx/build-model.js";
 import { type Engine, type Outcome, outcome } from "./outcomes.js";
 
@@ -390,20 +390,7 @@ describe("create", () => {
 
   test("takes external data from beside the model, or as it is given", async () => {
     const weights = tensorOf("float32", [2, 2], [1, -1, 3, -1]);
-    const external = buildModel({
-      ...dense,
-      initializers: {
-        ...dense.initializers,
-        w: {
-          proto: {
-            dims: [2, 2],
-            dataType: 1,
-            dataLocation: 1,
-            externalData: [{ key: "location", value: "w.bin" }],
-          },
-        },
-      },
-    });
+    const external = buildModel(denseWithFile("w.bin"));
     const data = Uint8Array.from(new Uint8Array((weights.data as Float32Array).buffer));
     writeFileSync(join(folder, "external.onnx"), external);
     writeFileSync(join(folder, "w.bin"), data);

@@ -236,6 +236,7 @@ async function readMemory(page: Page): Promise<void> {
   await page.keyboard.press("4");
   expect(await page.locator("rect.buffer").count()).toBeGreaterThan(10);
   expect(await page.locator("rect.buffer.live").count()).toBeGreaterThan(0);
+  // At its corner: what is computed in its place covers its middle.
   await page
     .locator("rect.buffer.live")
     .first()

@@ -24,6 +24,8 @@ const javascript = (file: string): string =>
     },
   }).outputText;
 
+// Measured is what applications ship. It was all files without comments, unminified, below 8000; minified these are
+// 6.5 kB, and 10.7 with the interface of onnxruntime.
 /** Bytes of an entry as a page ships it, in one file, minified and gzipped; `with` names the files that are in it. */
 async function shipped(entry: string): Promise<{ bytes: number; with: string[] }> {
   const options = { bundle: true, minify: true, format: "esm", write: false, metafile: true } as const;
@@ -39,8 +41,8 @@ test("the runtime is below 7 kB gzipped, without profiling and the interface of 
   expect(runtime.with.filter((name) => /profile|ort\//.test(name))).toEqual([]);
 });
 
-test("with the interface of onnxruntime it is below 13 kB", async () => {
-  expect((await shipped("ort/index.ts")).bytes).toBeLessThan(13_000);
+test("with the interface of onnxruntime it is below 11.5 kB", async () => {
+  expect((await shipped("ort/index.ts")).bytes).toBeLessThan(11_500);
 });
 
 test.each([...files, ...ortFiles])("%s imports only its neighbours and evaluates nothing", (file) => {
