@@ -75,12 +75,15 @@ const restMs = 100;
 /** With rests, measuring takes at most so many times as long as asked. */
 const longest = 3;
 
-/** One run of each engine after the other, so that a change of the machine's speed meets them all. */
+/**
+ * How long an engine runs before the next one's turn: short enough that a change of the machine's speed meets them all,
+ * long enough that it finds its data in the caches as where a model runs over and over, not that of the others.
+ */
+const turnMs = 25;
+
+/** Turns of each engine after the other. Of a turn with several runs the first, which finds the caches cold, is not counted. */
 export async function measureInTurn(engines: readonly Engine[], duration: Duration): Promise<Statistics[]> {
   const times = engines.map((): number[] => []);
-  const rest = async ({ threads }: Engine): Promise<void> => {
-    if (threads > 1) await setTimeout(restMs);
-  };
   for (const engine of engines) {
     for (let i = 0; i < duration.warmup; i++) await engine.run();
     await rest(engine);
@@ -89,15 +92,29 @@ export async function measureInTurn(engines: readonly Engine[], duration: Durati
   let spent = 0;
   while ((spent < duration.seconds * 1000 && performance.now() < end) || times[0]!.length < fewestRuns) {
     for (const [i, engine] of engines.entries()) {
-      const started = performance.now();
-      await engine.run();
-      const time = performance.now() - started;
-      times[i]!.push(time);
-      spent += time;
+      const turn = await takeTurn(engine);
+      spent += turn.reduce((sum, time) => sum + time, 0);
+      times[i]!.push(...(turn.length > 1 ? turn.slice(1) : turn));
       await rest(engine);
     }
   }
   return times.map(statisticsOf);
+}
+
+async function takeTurn(engine: Engine): Promise<number[]> {
+  const turn: number[] = [];
+  let now = performance.now();
+  for (const end = now + turnMs; now < end; ) {
+    const started = now;
+    await engine.run();
+    now = performance.now();
+    turn.push(now - started);
+  }
+  return turn;
+}
+
+async function rest({ threads }: Engine): Promise<void> {
+  if (threads > 1) await setTimeout(restMs);
 }
 
 export function statisticsOf(times: readonly number[]): Statistics {

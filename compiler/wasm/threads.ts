@@ -50,8 +50,15 @@ const range = {
   doing: 12,
 } as const;
 
-/** Looks at the generation before a worker sleeps: some 100 microseconds, longer than most kernels that are not shared. */
-const SPINS = 60_000;
+/**
+ * Looks at the generation before a worker sleeps: some milliseconds, so that it is awake when the next run begins, also
+ * where the host does something in between. One that has to be woken for each run may be woken on the core where the
+ * main thread runs, and stay there while another is idle. pthreadpool, XNNPACK's, looks as often.
+ */
+const WORKER_SPINS = 1_000_000;
+
+/** Looks at the work before the main thread sleeps: some 100 microseconds, since who has the rest of it may need its core. */
+const MAIN_SPINS = 60_000;
 
 /** Nanoseconds that a part takes where there may be more than one for each thread: with more, being held up costs less. */
 const PART_TIME = 10_000;
@@ -233,7 +240,7 @@ class Threads {
       builder.drop(at.change("add", "generation", one())),
       builder.if(at.get("sleepers"), builder.notify(at.address("generation"), -1)),
     ];
-    const isLong = builder.pure("i32.gt_s", [get(spins), builder.i32(SPINS)]);
+    const isLong = builder.pure("i32.gt_s", [get(spins), builder.i32(MAIN_SPINS)]);
     const maySleep = builder.pure("i32.and", [isLong, at.get("mayBlock")]);
     const sleep = [at.set("waits", one()), builder.wait(at.address("pending"), get(left)), at.clear("waits")];
     const spin = [
@@ -271,7 +278,7 @@ class Threads {
       builder.notify(at.address("pending"), 1),
     ];
     const isSame = (): Expression => builder.pure("i32.eq", [at.get("generation"), get(generation)]);
-    const goesOn = builder.pure("i32.lt_s", [get(spins), builder.i32(SPINS)]);
+    const goesOn = builder.pure("i32.lt_s", [get(spins), builder.i32(WORKER_SPINS)]);
     const count = builder.set(spins, builder.pure("i32.add", [get(spins), one()]));
     const sleep = [
       builder.drop(at.change("add", "sleepers", one())),
