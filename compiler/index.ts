@@ -248,6 +248,7 @@ function report(
       name: kernel.name,
       calls: uses.length,
       isPart: uses.every((call) => call.kernel !== kernel),
+      isShared: uses.some((call) => call.kernel.share !== undefined),
       codeBytes: emitted.kernelBytes.get(kernel.name) ?? 0,
     })),
   };

@@ -91,11 +91,15 @@ export interface CompileReport {
     readonly repeatedShare: number;
     readonly segments: readonly PatchedSegment[];
   };
-  /** Functions of the module: calls of a run that use each; some are parts of others, which have their FLOPs. */
+  /**
+   * Functions of the module: calls of a run that use each; some are parts of others, which have their FLOPs. With
+   * threads, what is shared is done by all of them.
+   */
   readonly kernels: readonly {
     readonly name: string;
     readonly calls: number;
     readonly isPart: boolean;
+    readonly isShared: boolean;
     readonly codeBytes: number;
   }[];
   /** The calls of `run` in order. */

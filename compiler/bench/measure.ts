@@ -61,6 +61,11 @@ export interface Duration {
   /** Runs of each engine that are not counted. */
   readonly warmup: number;
   readonly seconds: number;
+  /**
+   * Milliseconds that an engine runs before the next one's turn: 0, the default, for one run, which finds the caches as
+   * others have left them; some for runs back to back.
+   */
+  readonly turnMs?: number;
 }
 
 /** At least as many runs of each are counted, whatever they take. */
@@ -75,24 +80,25 @@ const restMs = 100;
 /** With rests, measuring takes at most so many times as long as asked. */
 const longest = 3;
 
-/**
- * How long an engine runs before the next one's turn: short enough that a change of the machine's speed meets them all,
- * long enough that it finds its data in the caches as where a model runs over and over, not that of the others.
- */
-const turnMs = 25;
+/** After a rest, threads have to be woken and caches to be filled: a turn has runs behind that. */
+const restedTurnMs = 25;
 
-/** Turns of each engine after the other. Of a turn with several runs the first, which finds the caches cold, is not counted. */
+/**
+ * Turns of each engine after the other, so that a change of the machine's speed meets them all. Of a turn with several
+ * runs the first is not counted.
+ */
 export async function measureInTurn(engines: readonly Engine[], duration: Duration): Promise<Statistics[]> {
+  const { warmup, seconds, turnMs = 0 } = duration;
   const times = engines.map((): number[] => []);
   for (const engine of engines) {
-    for (let i = 0; i < duration.warmup; i++) await engine.run();
+    for (let i = 0; i < warmup; i++) await engine.run();
     await rest(engine);
   }
-  const end = performance.now() + longest * duration.seconds * 1000;
+  const end = performance.now() + longest * seconds * 1000;
   let spent = 0;
-  while ((spent < duration.seconds * 1000 && performance.now() < end) || times[0]!.length < fewestRuns) {
+  while ((spent < seconds * 1000 && performance.now() < end) || times[0]!.length < fewestRuns) {
     for (const [i, engine] of engines.entries()) {
-      const turn = await takeTurn(engine);
+      const turn = await takeTurn(engine, turnMs);
       spent += turn.reduce((sum, time) => sum + time, 0);
       times[i]!.push(...(turn.length > 1 ? turn.slice(1) : turn));
       await rest(engine);
@@ -101,15 +107,16 @@ export async function measureInTurn(engines: readonly Engine[], duration: Durati
   return times.map(statisticsOf);
 }
 
-async function takeTurn(engine: Engine): Promise<number[]> {
+async function takeTurn(engine: Engine, turnMs: number): Promise<number[]> {
   const turn: number[] = [];
   let now = performance.now();
-  for (const end = now + turnMs; now < end; ) {
+  const end = now + Math.max(turnMs, engine.threads > 1 ? restedTurnMs : 0);
+  do {
     const started = now;
     await engine.run();
     now = performance.now();
     turn.push(now - started);
-  }
+  } while (now < end);
   return turn;
 }
 

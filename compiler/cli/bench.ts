@@ -7,7 +7,7 @@ import { writeFile } from "node:fs/promises";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { type BenchReport, benchModel } from "../bench/bench.js";
 import { EngineMissing } from "../bench/engines.js";
-import { ResultsDiffer, usualTolerance } from "../bench/measure.js";
+import { type Duration, ResultsDiffer, usualTolerance } from "../bench/measure.js";
 import { benchPage } from "../bench/report-html.js";
 import { benchText, rooflineFacts } from "../bench/report-text.js";
 import { type Variant, variants } from "../bench/variants.js";
@@ -26,6 +26,7 @@ import type { CommonFlags, Io, Terminal } from "./terminal.js";
 interface Flags extends CompileFlags, MeasuringFlags {
   variants?: readonly Variant[];
   coldStarts?: number;
+  turn?: number;
   tolerance?: number;
   roofline?: boolean;
   html?: string;
@@ -48,6 +49,10 @@ export function addBenchCommand(program: Command, io: Io): void {
       new Option("--cold-starts <n>", "fresh processes to start each engine in (default: 3)").argParser(
         parseWhole(0),
       ),
+      new Option(
+        "--turn <ms>",
+        "how long an engine runs before the next one's turn (default: one run; with threads 25)",
+      ).argParser(parseNumber),
       new Option(
         "--tolerance <number>",
         "largest difference of results, relative to the output's largest value (default: 1e-3)",
@@ -94,7 +99,11 @@ const runBench: Body<Flags> = async (terminal, [path], flags) => {
 
 const threadsOf = ({ threads = 2 }: Flags): number => threads;
 
-const durationOf = ({ warmup = 10, duration = 5 }: Flags) => ({ warmup, seconds: duration });
+const durationOf = ({ warmup = 10, duration = 5, turn = 0 }: Flags): Duration => ({
+  warmup,
+  seconds: duration,
+  turnMs: turn,
+});
 
 async function bench(file: ModelFile, flags: Flags & CommonFlags, terminal: Terminal): Promise<BenchReport> {
   const { load } = await import("../../runtime/index.js");

@@ -53,16 +53,20 @@ export class Stages {
         calls: uses.length,
         codeBytes: kernelBytes.get(kernel.name) ?? 0,
         flops: calls.reduce((sum, call) => sum + call.flops, 0),
+        isShared: uses.some((call) => call.kernel.share !== undefined),
       };
     });
+    const withThreads = kernels.some(({ isShared }) => isShared);
     kernels.sort((a, b) => b.flops - a.flops || b.codeBytes - a.codeBytes);
-    const rows = kernels.map(({ name, calls, codeBytes, flops }) => [
+    const rows = kernels.map(({ name, calls, codeBytes, flops, isShared }) => [
       name,
       calls,
       codeBytes,
       formatCount(flops),
+      ...(withThreads ? [isShared ? "all" : "one"] : []),
     ]);
     const columns = [left("kernel"), right("calls"), right("code bytes"), right("FLOPs")];
+    if (withThreads) columns.push(left("threads"));
     return { json: kernels, text: () => formatTable(columns, rows, this.terminal.colors) };
   }
 

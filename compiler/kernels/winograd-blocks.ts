@@ -4,14 +4,14 @@
  */
 
 import { ceilDivDims, type Dim, isStatic, multiplyDims } from "../ir/dim.js";
-import { add, div, minIndex, mul, type Operand, rem, sub } from "../loop/builder.js";
+import { add, div, i32Constant, minIndex, mul, type Operand, rem, sub } from "../loop/builder.js";
 import type { Expr } from "../loop/ir.js";
 import type { NodeScope } from "../lowering/context.js";
 import type { Target } from "../lowering/scope.js";
 import { rowsFor, splitEvenly } from "./tile.js";
 
 /** Tiles of a block at most. */
-const blockTiles = 28;
+export const blockTiles = 28;
 
 /** Chunks of blocks that threads may share out. */
 const largestChunks = 4;
@@ -29,8 +29,12 @@ export interface TileBlock {
   /** Which part of the scratch memory is the block's. */
   readonly chunk: Operand;
   /** Calls the body with the number of each tile in the block and its row and column among all tiles. */
-  forTiles(body: (tile: Expr, row: Expr, column: Expr) => void): void;
+  forTiles(body: TileBody): void;
+  /** The same, with the last tile of each row on its own; null where the block does not take in whole rows. */
+  readonly forTilesLastApart: ((body: TileBody, last: TileBody) => void) | null;
 }
+
+type TileBody = (tile: Expr, row: Expr, column: Expr) => void;
 
 export interface TileBlocks {
   /** Tiles of the largest block. */
@@ -49,8 +53,45 @@ export const tilesAlong = ({ out, size }: TileGrid): [Dim, Dim] => [
 export function blocksOf(grid: TileGrid, target: Target): TileBlocks {
   const [rows, columns] = tilesAlong(grid);
   return isStatic(rows) && isStatic(columns)
-    ? new FixedBlocks(rows, columns, target)
+    ? new FixedBlocks(grid, rows, columns, target)
     : new OpenBlocks(rows, columns, target);
+}
+
+/** All tiles of an image of known extents. */
+export function wholeBlock(s: NodeScope, grid: TileGrid): TileBlock {
+  const [rows, columns] = tilesAlong(grid) as [number, number];
+  return rectangle(s, { rows, columns, spansRows: true, chunk: 0, first: [i32Constant(0), 0] });
+}
+
+interface Rectangle {
+  readonly rows: number;
+  readonly columns: number;
+  /** True where its columns are all that there are. */
+  readonly spansRows: boolean;
+  readonly chunk: Operand;
+  /** Row and column of its first tile. */
+  readonly first: readonly [Expr, Operand];
+}
+
+function rectangle(s: NodeScope, { rows, columns, spansRows, chunk, first }: Rectangle): TileBlock {
+  const at = (row: Expr, column: Operand, body: TileBody): void => {
+    const tile = s.let("t", add(mul(row, columns), column));
+    body(tile, add(first[0], row), add(first[1], column));
+  };
+  const forColumns = (row: Expr, count: number, body: TileBody): void =>
+    s.for("column", 0, count, (column) => at(row, column, body));
+  return {
+    count: rows * columns,
+    chunk,
+    forTiles: (body) => s.for("row", 0, rows, (row) => forColumns(row, columns, body)),
+    forTilesLastApart: spansRows
+      ? (body, last) =>
+          s.for("row", 0, rows, (row) => {
+            forColumns(row, columns - 1, body);
+            at(row, columns - 1, last);
+          })
+      : null,
+  };
 }
 
 /** Blocks of as many rows, shared out over `chunks` that can be made at the same time. */
@@ -71,11 +112,15 @@ class FixedBlocks implements TileBlocks {
   private readonly runs: readonly BlockRun[];
 
   constructor(
+    grid: TileGrid,
     rows: number,
     private readonly columns: number,
     target: Target,
   ) {
-    this.across = Math.ceil(columns / Math.ceil(columns / blockTiles));
+    // Of a part of a row it is not known whether the last columns exist, nor that it stays apart from the next row.
+    const isUneven = !isStatic(grid.out[1]) || grid.out[1] % grid.size > 0;
+    const most = target.threads && isUneven ? 2 * blockTiles : blockTiles;
+    this.across = Math.ceil(columns / Math.ceil(columns / most));
     const down = this.across < columns ? 1 : Math.max(1, Math.floor(blockTiles / columns));
     let firstChunk = 0;
     this.runs = splitEvenly(rows, down).map((run) => {
@@ -90,25 +135,19 @@ class FixedBlocks implements TileBlocks {
   forEach(s: NodeScope, body: (block: TileBlock) => void): void {
     for (const run of this.runs) {
       this.forChunks(s, run, (chunk, firstRow) => {
-        this.forColumnBlocks(s, (firstColumn) => body(this.block(s, run.rows, chunk, firstRow, firstColumn)));
+        this.forColumnBlocks(s, (firstColumn) =>
+          body(
+            rectangle(s, {
+              rows: run.rows,
+              columns: this.across,
+              spansRows: this.across === this.columns,
+              chunk,
+              first: [firstRow, firstColumn],
+            }),
+          ),
+        );
       });
     }
-  }
-
-  private block(s: NodeScope, rows: number, chunk: Operand, firstRow: Expr, firstColumn: Operand): TileBlock {
-    const { across } = this;
-    return {
-      count: rows * across,
-      chunk,
-      forTiles(body) {
-        s.for("row", 0, rows, (row) => {
-          s.for("column", 0, across, (column) => {
-            const tile = s.let("t", add(mul(row, across), column));
-            body(tile, add(firstRow, row), add(firstColumn, column));
-          });
-        });
-      },
-    };
   }
 
   /** Calls the body for the first rows of blocks, and the chunk that they are in. */
@@ -168,6 +207,7 @@ class OpenBlocks implements TileBlocks {
             forTile(tile, row, s.let("column", rem(place, columns)));
           });
         },
+        forTilesLastApart: null,
       });
     });
   }

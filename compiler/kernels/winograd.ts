@@ -7,6 +7,9 @@
  * by [channels, outChannels] for each of the 36 or 16 frequencies), and the products transformed back. Tiles are taken
  * in blocks whose transforms stay in the second-level cache.
  *
+ * Where threads would find too few blocks to share out, the three steps are kernels of their own over all tiles: the
+ * transforms are shared out by channels, the products by frequencies, so that all threads together read the weights once.
+ *
  * Channels are the innermost dim of input and result, and both numbers of channels are multiples of four. The input has
  * room for whole tiles: at least `winogradRoom` more rows and columns than the result takes, zeros behind its border.
  */
@@ -15,12 +18,19 @@ import { type Dim, isStatic } from "../ir/dim.js";
 import { elementCount, type TensorData, tensor } from "../ir/tensor.js";
 import type { Operand } from "../loop/builder.js";
 import { add, i32Constant, minIndex, mul, op, sub } from "../loop/builder.js";
-import type { Expr } from "../loop/ir.js";
+import type { Buffer, Expr } from "../loop/ir.js";
 import type { NodeScope } from "../lowering/context.js";
 import type { Target, TensorView } from "../lowering/scope.js";
 import { contract } from "./contraction.js";
 import { inlineOperations, lanes, type PackedPanels, packedOffset, packPanels, panelsOf } from "./tile.js";
-import { blocksOf, type TileBlock, tilesAlong } from "./winograd-blocks.js";
+import {
+  blocksOf,
+  blockTiles,
+  type TileBlock,
+  type TileGrid,
+  tilesAlong,
+  wholeBlock,
+} from "./winograd-blocks.js";
 import { type WinogradSize, winogradTransforms } from "./winograd-transforms.js";
 
 export interface WinogradParameters {
@@ -40,7 +50,7 @@ export interface WinogradOperands {
   /** Memory of `winogradScratch` elements for the transforms, and for a tile of vectors. */
   readonly transformed: TensorView;
   readonly products: TensorView;
-  readonly tile: TensorView;
+  readonly tile: Buffer;
   /** Takes a vector along the output channels. */
   readonly result: (value: Expr, batch: Expr, channel: Expr, places: readonly [Expr, Expr]) => void;
 }
@@ -75,7 +85,7 @@ function blockMemory(
 
 /** Elements of memory for the transforms. */
 export function winogradScratch(p: WinogradParameters, target: Target): ReturnType<typeof blockMemory> {
-  const { tiles, chunks } = blocksOf(p, target);
+  const { tiles, chunks } = isStaged(p, target) ? { tiles: allTiles(p), chunks: 1 } : blocksOf(p, target);
   const sizes = blockMemory(p, tiles);
   return {
     transformed: chunks * sizes.transformed,
@@ -83,6 +93,18 @@ export function winogradScratch(p: WinogradParameters, target: Target): ReturnTy
     tile: chunks * sizes.tile,
   };
 }
+
+/** Blocks that are worth sharing out; of fewer, one thread would have much more to do than another. */
+const fewestBlocks = 4;
+
+/** True where the steps are kernels of their own: with threads, where there are few blocks. */
+export function isStaged(p: WinogradParameters, target: Target): boolean {
+  const isOpen = ![p.batch, ...p.out].every(isStatic);
+  return target.threads && !isOpen && p.batch === 1 && allTiles(p) < fewestBlocks * blockTiles;
+}
+
+/** Tiles of an image of known extents. */
+const allTiles = (p: TileGrid): number => elementCount(tilesAlong(p) as number[]);
 
 /** Multiply-adds count two; those of the transforms, and of extents that only the run knows, are left out. */
 export function winogradFlops(p: WinogradParameters): number {
@@ -122,6 +144,38 @@ export function winograd(s: NodeScope, p: WinogradParameters, operands: Winograd
   });
 }
 
+/** The steps of one image, each for a kernel of its own. */
+export const winogradStages = {
+  input: (s: NodeScope, p: WinogradParameters, operands: WinogradOperands): void => {
+    forChannels(s, p.inChannels, (channels) =>
+      whole(s, p, operands).transformInputs(i32Constant(0), channels),
+    );
+  },
+  products: (s: NodeScope, p: WinogradParameters, operands: WinogradOperands): void => {
+    whole(s, p, operands).multiply();
+  },
+  output: (s: NodeScope, p: WinogradParameters, operands: WinogradOperands): void => {
+    forChannels(s, p.outChannels, (channels) =>
+      whole(s, p, operands).transformOutputs(i32Constant(0), channels),
+    );
+  },
+};
+
+const whole = (s: NodeScope, p: WinogradParameters, operands: WinogradOperands): WinogradBlock =>
+  new WinogradBlock(s, p, operands, wholeBlock(s, p), allTiles(p));
+
+/** Channels from `start` on, up to `end`. */
+interface Channels {
+  readonly start: Operand;
+  readonly end: Operand;
+}
+
+/** Calls the body for a cache line's worth of channels at a time, or for fewer where that would be few passes. */
+function forChannels(s: NodeScope, channels: number, body: (channels: Channels) => void): void {
+  const step = [16, 8].find((width) => channels % width === 0 && channels / width >= 8) ?? lanes;
+  s.for("c_block", 0, channels, (start) => body({ start, end: add(start, step) }), { step });
+}
+
 /** The tiles of a block: their transforms, the products, and the results. */
 class WinogradBlock {
   private readonly across: number;
@@ -151,15 +205,42 @@ class WinogradBlock {
   }
 
   compute(n: Expr): void {
-    this.forTiles((t, at) => this.transformInput(n, t, at));
+    this.transformInputs(n, { start: 0, end: this.p.inChannels });
     this.multiply();
-    this.forTiles((t, at) => this.transformOutput(n, t, at));
+    this.transformOutputs(n, { start: 0, end: this.p.outChannels });
   }
 
-  /** Calls the body with the number of a tile and its first place in the result. */
-  private forTiles(body: (t: Expr, at: readonly [Expr, Expr]) => void): void {
+  transformInputs(n: Expr, channels: Channels): void {
+    this.block.forTiles((t, row, column) => this.transformInput(n, t, this.placeOf(row, column), channels));
+  }
+
+  /** Of the last tiles along rows only some columns exist. Where it is known which these are, no run has to ask. */
+  transformOutputs(n: Expr, channels: Channels): void {
+    const { block, p } = this;
+    const [, columns] = p.out;
+    const transform =
+      (width: number | null) =>
+      (t: Expr, row: Expr, column: Expr): void => {
+        const at = this.placeOf(row, column);
+        this.transformOutput(n, t, at, width ?? this.columnsFrom(at[1]), channels);
+      };
+    const rest = isStatic(columns) ? columns % p.size : null;
+    if (rest === 0) block.forTiles(transform(p.size));
+    else if (rest !== null && block.forTilesLastApart) {
+      block.forTilesLastApart(transform(p.size), transform(rest));
+    } else block.forTiles(transform(null));
+  }
+
+  /** First place of a tile in the result. */
+  private placeOf(row: Expr, column: Expr): readonly [Expr, Expr] {
     const { size } = this.p;
-    this.block.forTiles((t, row, column) => body(t, [mul(row, size), mul(column, size)]));
+    return [mul(row, size), mul(column, size)];
+  }
+
+  /** Columns of the result that a tile at `x` has. */
+  private columnsFrom(x: Expr): Expr {
+    const { s, p } = this;
+    return s.let("columns", minIndex(sub(s.dim(p.out[1]), x), p.size));
   }
 
   /** Element of the tile's memory. */
@@ -167,7 +248,7 @@ class WinogradBlock {
     return add(this.first.tile, mul(vector, lanes));
   }
 
-  private transformInput(n: Expr, t: Expr, [y, x]: readonly [Expr, Expr]): void {
+  private transformInput(n: Expr, t: Expr, [y, x]: readonly [Expr, Expr], { start, end }: Channels): void {
     const { s, p, across, indices, operands, rowStride } = this;
     const { input: transform } = winogradTransforms[p.size];
     const matrix = this.tiles * rowStride;
@@ -177,12 +258,12 @@ class WinogradBlock {
           s.let("d", operands.input.load([n, c, add(y, i), add(x, j)], { axis: 1, count: lanes })),
         );
         transform(column).forEach((value, i) => {
-          s.store(operands.tile.buffer, this.inTile(add(mul(j, across), i)), value);
+          s.store(operands.tile, this.inTile(add(mul(j, across), i)), value);
         });
       });
       s.for("i", 0, across, (i) => {
         const row = indices.map((j) =>
-          s.let("d", s.load(operands.tile.buffer, this.inTile(add(j * across, i)), lanes)),
+          s.let("d", s.load(operands.tile, this.inTile(add(j * across, i)), lanes)),
         );
         const inMatrix = add(mul(t, rowStride), c);
         const at = s.let("to", add(this.first.transformed, add(mul(i, across * matrix), inMatrix)));
@@ -191,11 +272,11 @@ class WinogradBlock {
         });
       });
     };
-    s.for("c", 0, p.inChannels, channels, { step: lanes });
+    s.for("c", start, end, channels, { step: lanes });
   }
 
   /** A matrix product for each frequency. */
-  private multiply(): void {
+  multiply(): void {
     const { s, p, tiles, rowStride, first } = this;
     const { transformed, weights, products } = this.operands;
     const panels = panelsFor(p);
@@ -225,12 +306,17 @@ class WinogradBlock {
     });
   }
 
-  private transformOutput(n: Expr, t: Expr, [y, x]: readonly [Expr, Expr]): void {
+  private transformOutput(
+    n: Expr,
+    t: Expr,
+    [y, x]: readonly [Expr, Expr],
+    columns: Operand,
+    { start, end }: Channels,
+  ): void {
     const { s, p, across, indices, operands } = this;
     const { output: transform } = winogradTransforms[p.size];
     const matrix = this.tiles * p.outChannels;
     const rows = s.let("rows", minIndex(sub(s.dim(p.out[0]), y), p.size));
-    const columns = s.let("columns", minIndex(sub(s.dim(p.out[1]), x), p.size));
     const channels = (k: Expr): void => {
       s.for("j", 0, across, (j) => {
         const inMatrix = add(mul(t, p.outChannels), k);
@@ -239,30 +325,34 @@ class WinogradBlock {
           s.let("m", s.load(operands.products.buffer, add(at, i * across * matrix), lanes)),
         );
         transform(column).forEach((value, i) => {
-          s.store(operands.tile.buffer, this.inTile(add(i * across, j)), value);
+          s.store(operands.tile, this.inTile(add(i * across, j)), value);
         });
       });
       s.for("i", 0, rows, (i) => {
         const row = indices.map((j) =>
-          s.let("m", s.load(operands.tile.buffer, this.inTile(add(mul(i, across), j)), lanes)),
+          s.let("m", s.load(operands.tile, this.inTile(add(mul(i, across), j)), lanes)),
         );
         this.storeRow(transform(row), columns, (value, j) => {
           operands.result(value, n, k, [add(y, i), add(x, j)]);
         });
       });
     };
-    s.for("k", 0, p.outChannels, channels, { step: lanes });
+    s.for("k", start, end, channels, { step: lanes });
   }
 
   /** Stores the results of a row that exist. Where much is done with each, the code for it is there once. */
-  private storeRow(row: readonly Expr[], columns: Expr, store: (value: Expr, column: Operand) => void): void {
+  private storeRow(
+    row: readonly Expr[],
+    columns: Operand,
+    store: (value: Expr, column: Operand) => void,
+  ): void {
     const { s, p } = this;
-    const { buffer } = this.operands.tile;
-    const isWhole = isStatic(p.out[1]) && p.out[1] % p.size === 0;
+    const buffer = this.operands.tile;
     if (s.epilogueOperations() <= inlineOperations) {
       row.forEach((value, j) => {
-        if (j === 0 || isWhole) store(value, j);
-        else s.if(op("gt_s", columns, j), () => store(value, j));
+        if (j === 0) store(value, j);
+        else if (typeof columns !== "number") s.if(op("gt_s", columns, j), () => store(value, j));
+        else if (j < columns) store(value, j);
       });
       return;
     }

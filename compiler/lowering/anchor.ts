@@ -77,12 +77,12 @@ class AnchorJob {
     return alike?.[1] ?? { buffer: this.outputs[0]!.buffer, strided: dense(input.shape) };
   }
 
-  tileMemory(): Placement {
+  tileMemory(elements: number): Placement {
     const copies = this.lowering.target.threads ? MAX_PARTS : 1;
-    const type = { dtype: "float32", shape: [copies * tileMemoryElements] } as const;
+    const type = { dtype: "float32", shape: [copies * elements] } as const;
     return {
       buffer: this.lowering.newBuffer(`${this.root.name}.tile`, type, "temporary"),
-      strided: dense([tileMemoryElements]),
+      strided: dense([elements]),
     };
   }
 
@@ -160,9 +160,10 @@ class AnchorScope extends KernelScope implements NodeScope {
     return this.operations;
   }
 
-  tileMemory(): Buffer {
-    this.tile ??= this.view("tile", this.job.tileMemory(), "scratch");
-    return this.tile.buffer;
+  tileMemory(elements = tileMemoryElements): Buffer {
+    const fits = this.tile?.buffer.elements === elements && !this.target.threads;
+    if (!fits) this.tile = this.view("tile", this.job.tileMemory(elements), "scratch");
+    return this.tile!.buffer;
   }
 
   /** Of one element, its value being given. */

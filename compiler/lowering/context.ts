@@ -65,6 +65,10 @@ export interface NodeScope extends KernelScope {
   operand(i: number, indices: readonly Expr[], lanes?: Lanes): Expr;
   /** Operations and loads that `result` adds to each element. */
   epilogueOperations(): number;
-  /** Memory of `tileMemoryElements` float32 elements for the kernel's own use. */
-  tileMemory(): Buffer;
+  /**
+   * Memory of float32 elements for the kernel's own use, `tileMemoryElements` by default. Threads have copies of their
+   * own, so each loop that stores something there has memory of its own with threads: what one leaves, another may not
+   * find.
+   */
+  tileMemory(elements?: number): Buffer;
 }

@@ -3,14 +3,18 @@
 import { type Dim, dimSymbols, evaluateDim, isStatic, printDim } from "../ir/dim.js";
 import type { ConvolutionParameters } from "../kernels/convolution.js";
 import {
+  isStaged,
   packWinograd,
+  type WinogradOperands,
   type WinogradParameters,
   winograd,
   winogradFlops,
   winogradRoom,
   winogradScratch,
+  winogradStages,
 } from "../kernels/winograd.js";
-import type { LoweringContext } from "../lowering/context.js";
+import type { Buffer } from "../loop/ir.js";
+import type { LoweringContext, NodeScope } from "../lowering/context.js";
 import { extentsName } from "../lowering/names.js";
 import type { Border, Placement, Target } from "../lowering/scope.js";
 import type { ConvolutionAttributes } from "./convolution-window.js";
@@ -104,20 +108,50 @@ export function lowerWinograd(
   const places = {
     transformed: room("transformed", sizes.transformed),
     products: room("products", sizes.products),
-    tile: room("tile", sizes.tile),
   };
-  context.kernel({ name, flops: winogradFlops(p) }, (s) => {
-    winograd(s, p, {
-      input: s.view("x", input, "read"),
-      weights: s.view(
-        "w",
-        context.packed(weights, `winograd.${p.size}`, () => packWinograd(p, weights)),
-        "read",
-      ),
-      transformed: s.view("v", places.transformed, "readwrite"),
-      products: s.view("m", places.products, "readwrite"),
-      tile: s.view("t", places.tile, "readwrite"),
-      result: (value, n, channel, at) => s.result(value, [n, channel, ...at], { axis: 1, count: 4 }),
-    });
+  const flops = winogradFlops(p);
+  /** Of the kernel's parameters, those that it asks for. */
+  const operands = (s: NodeScope, tile: () => Buffer): WinogradOperands => ({
+    get input() {
+      return s.view("x", input, "read");
+    },
+    get weights() {
+      const packed = context.packed(weights, `winograd.${p.size}`, () => packWinograd(p, weights));
+      return s.view("w", packed, "read");
+    },
+    get transformed() {
+      return s.view("v", places.transformed, "readwrite");
+    },
+    get products() {
+      return s.view("m", places.products, "readwrite");
+    },
+    get tile() {
+      return tile();
+    },
+    result: (value, n, channel, at) => s.result(value, [n, channel, ...at], { axis: 1, count: 4 }),
   });
+  if (isStaged(p, context.target)) {
+    for (const [stage, build] of Object.entries(winogradStages)) {
+      context.kernel({ name: `${name}_${stage}`, flops: stage === "products" ? flops : 0 }, (s) => {
+        let tile: Buffer | undefined;
+        build(
+          s,
+          p,
+          operands(s, () => {
+            tile ??= s.tileMemory(sizes.tile);
+            return tile;
+          }),
+        );
+      });
+    }
+    return;
+  }
+  const tile = room("tile", sizes.tile);
+  context.kernel({ name, flops }, (s) =>
+    winograd(
+      s,
+      p,
+      operands(s, () => s.view("t", tile, "readwrite").buffer),
+    ),
+  );
 }

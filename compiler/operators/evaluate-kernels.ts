@@ -145,8 +145,8 @@ class EvaluationScope extends KernelScope implements NodeScope {
     return 0;
   }
 
-  tileMemory(): Buffer {
-    const type: TensorType = { dtype: "float32", shape: [tileMemoryElements] };
+  tileMemory(elements = tileMemoryElements): Buffer {
+    const type: TensorType = { dtype: "float32", shape: [elements] };
     return this.view("tile", this.scratch("tile", type), "scratch").buffer;
   }
 }

@@ -64,12 +64,10 @@ export class Independence {
       variable === null ||
       (shared !== null && (variable === loopA!.variable || variable === loopB!.variable)) ||
       (pieces?.variables.has(variable) ?? false);
-    const free: Component[] = left.filter((component) => !isTaken(component));
-    for (const component of right) {
-      if (isTaken(component)) continue;
-      const { low, high } = component.interval;
-      const interval = { low: scale(high, -1), high: scale(low, -1) };
-      free.push({ coefficient: component.coefficient, interval });
+    const freeOf = (parts: readonly Part[]): Part[] => this.joined(parts.filter((part) => !isTaken(part)));
+    const free: Component[] = freeOf(left);
+    for (const { coefficient, interval } of freeOf(right)) {
+      free.push({ coefficient, interval: { low: scale(interval.high, -1), high: scale(interval.low, -1) } });
     }
     const start: Interval = {
       low: indices.sum(fixed, constantPolynomial(1 - b.width)),
@@ -84,6 +82,23 @@ export class Independence {
       { low: step, high: reach },
       { low: scale(reach, -1), high: scale(step, -1) },
     ].every((interval) => this.excludes([...free, { coefficient: shared, interval }], start));
+  }
+
+  /** A loop over a piece of an outer loop's range joined with that: the range of their sum is the outer one's. */
+  private joined(parts: readonly Part[]): Part[] {
+    const { indices, pieces } = this.touches;
+    const outers = new Set<Part>();
+    const joined = parts.map((part): Part => {
+      const piece = part.variable === null ? undefined : pieces.get(part.variable);
+      const outer = piece && parts.find(({ variable }) => variable === piece.of);
+      const reach = outer && indices.product(part.coefficient, piece.top);
+      const grow = [part, outer].every((one) => one?.interval.low.size === 0);
+      if (!outer || !reach || !grow) return part;
+      if (indices.difference(part.coefficient, outer.coefficient).size > 0) return part;
+      outers.add(outer);
+      return { ...part, interval: { low: constantPolynomial(0), high: reach } };
+    });
+    return joined.filter((_, i) => !outers.has(parts[i]!));
   }
 
   /**

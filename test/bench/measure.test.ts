@@ -1,6 +1,7 @@
+import { setTimeout } from "node:timers/promises";
 import { describe, expect, test } from "vitest";
 import { hasRelaxedSimd } from "../../compiler/bench/engine-features.js";
-import type { Results } from "../../compiler/bench/engines.js";
+import type { Engine, Results } from "../../compiler/bench/engines.js";
 import { compareResults, measureInTurn, statisticsOf } from "../../compiler/bench/measure.js";
 import { measureRoofline } from "../../compiler/bench/roofline.js";
 
@@ -25,19 +26,39 @@ describe("differences", () => {
   });
 });
 
+/** An engine that notes its runs, each of which takes so long. */
+const noting = (order: string[], label: string, threads = 1, ms = 0): Engine => ({
+  label,
+  threads,
+  run: async () => {
+    order.push(label);
+    await setTimeout(ms);
+    return {};
+  },
+});
+
 test("engines run in turn, as often as each other", async () => {
   const order: string[] = [];
-  const engine = (label: string) => ({
-    label,
-    threads: 1,
-    run: () => {
-      order.push(label);
-      return {};
-    },
-  });
+  const engine = (label: string) => noting(order, label);
   const times = await measureInTurn([engine("a"), engine("b")], { warmup: 1, seconds: 0 });
   expect(times.map(({ runs }) => runs)).toEqual([5, 5]);
   expect(order.join("")).toBe("ab".repeat(6));
+});
+
+test("back to back: a turn has several runs, the first of which is not counted", async () => {
+  const order: string[] = [];
+  const engines = ["a", "b"].map((label) => noting(order, label, 1, 5));
+  const times = await measureInTurn(engines, { warmup: 0, seconds: 0, turnMs: 40 });
+  expect(order.join("")).toMatch(/^(a{2,}b{2,})+$/);
+  const runs = order.filter((label) => label === "a").length;
+  const turns = order.join("").match(/a+/g)!.length;
+  expect(times[0]!.runs).toBe(runs - turns);
+});
+
+test("with threads a turn has several runs in any case", async () => {
+  const order: string[] = [];
+  await measureInTurn([noting(order, "a", 2, 2), noting(order, "b", 2, 2)], { warmup: 0, seconds: 0 });
+  expect(order.join("")).toMatch(/^(a{2,}b{2,})+$/);
 });
 
 test("median and 90th percentile", () => {

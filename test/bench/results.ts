@@ -11,6 +11,8 @@ export interface Suite {
   readonly date: string;
   readonly reports: readonly { readonly report: BenchReport; readonly isNetwork: boolean }[];
   readonly sizes: readonly { readonly size: number; readonly report: BenchReport }[];
+  /** Networks with runs back to back; a quick run does not measure it. */
+  readonly backToBack?: readonly BenchReport[];
   /** What `kiln tune` gains; a quick run does not measure it. */
   readonly tunings?: readonly Tuning[];
   /** Models that were left out, and why. */
@@ -30,11 +32,13 @@ export function resultsText(suite: Suite): string {
     "# Results of `npm run bench`",
     "",
     "Written by `test/bench/main.ts`; every result was checked against onnxruntime-web's before it was timed.",
-    "Ratios say how many times faster Kiln is; times are medians, the engines taking turns in one process.",
+    "Ratios say how many times faster Kiln is; times are medians, the engines taking turns in one process: networks one",
+    "run each, single operators and threaded runs 25 ms each, of which the first run is not counted.",
     "",
     ...(first === undefined ? [] : machineLines(first.report, date)),
     ...targetLines(suite),
     ...labels.flatMap((label) => timeTable(label, reports)),
+    ...backToBackLines(suite.backToBack ?? []),
     ...threadLines(reports.map(({ report }) => report)),
     ...tuningLines(suite.tunings ?? []),
     "## Starting, sizes and memory",
@@ -59,7 +63,28 @@ function machineLines({ machine, roofline, engines }: BenchReport, date: string)
   ];
 }
 
-function timeTable(label: string, reports: Suite["reports"]): string[] {
+function backToBackLines(reports: readonly BenchReport[]): string[] {
+  if (reports.length === 0) return [];
+  return [
+    ...timeTable(
+      "kiln relaxed-simd",
+      reports.map((report) => ({ report, isNetwork: true })),
+      "Back to back",
+      [
+        "The networks in turns of 25 ms, relaxed SIMD on one thread: each run finds in the caches what the one before has",
+        "left, as where nothing else is done between runs. In turns of one run, above, it finds what the other engines left.",
+        "",
+      ],
+    ),
+  ];
+}
+
+function timeTable(
+  label: string,
+  reports: Suite["reports"],
+  title = label,
+  about: readonly string[] = [],
+): string[] {
   const measured = reports.flatMap(({ report, isNetwork }) => {
     const kiln = report.engines.find((one) => one.isKiln && engineName(one) === label);
     return kiln === undefined ? [] : [{ report, kiln, isNetwork }];
@@ -73,8 +98,9 @@ function timeTable(label: string, reports: Suite["reports"]): string[] {
   const ofNetworks = ratios(true, "ratio");
   const ofNative = ratios(true, "nativeRatio");
   return [
-    `## ${label}`,
+    `## ${title}`,
     "",
+    ...about,
     "| model | Kiln | p90 | onnxruntime-web | ratio | native | ratio | GFLOP/s | of peak | error |",
     "|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|",
     ...measured.map(({ report, kiln }) =>
@@ -148,11 +174,10 @@ function threadLines(reports: readonly BenchReport[]): string[] {
     "",
     "Only kernels that take some microseconds are shared out; in the others one thread works while the rest wait. A model",
     "whose shared kernels take less than a fifth of a millisecond together is run on one thread. So what a second thread",
-    "gains grows with the work in a layer, from nothing for the smallest networks to 1.6 for those of large products; the",
-    "rest is what both cores share, memory and the power that the processor has for them, and, here, a machine on which",
-    "other work takes turns with ours: when one of the threads has to wait, all do. With one thread the rival has more",
-    "left to gain, since its layers take longer. Threaded runs come after a tenth of a second of rest, so that the rival's",
-    "waiting threads do not disturb the next engine; what lay in caches is gone by then, which the smallest networks show.",
+    "gains grows with the work in a layer, from nothing for the smallest networks to what both cores have for the large",
+    "products; they share memory and the power of the processor, and, here, a machine on which other work takes turns with",
+    "ours: when one of the threads has to wait, all do. Engines rest for a tenth of a second between turns, so that the",
+    "rival's waiting threads do not disturb the next one. Times on one thread are those of runs in turn, see above.",
     "",
   ];
 }

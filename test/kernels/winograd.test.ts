@@ -3,6 +3,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { compile } from "../../compiler/index.js";
+import type { CompileReport } from "../../compiler/options.js";
 import { expectLevels } from "../harness.js";
 import { randomTensor, sweep } from "../harness-random.js";
 import { buildModel, type ModelSpec } from "../onnx/build-model.js";
@@ -18,6 +19,7 @@ interface Geometry {
   readonly after: "nothing" | "relu" | "hard-swish" | "residual";
   /** Batch, rows and columns are known only at run time. */
   readonly open?: boolean;
+  readonly threads?: boolean;
 }
 
 /**
@@ -65,13 +67,18 @@ function modelOf(g: Geometry): { model: ModelSpec; feeds: Record<string, ReturnT
 
 async function check(g: Geometry): Promise<void> {
   const { model, feeds } = modelOf(g);
-  await expectLevels(model, feeds, { levels: ["loops-O3", "wasm"], tolerance });
+  const options = { features: { threads: g.threads === true } };
+  await expectLevels(model, feeds, { levels: ["loops-O3", "wasm"], tolerance, compile: options });
+}
+
+async function reportOf(g: Geometry, options: { strict?: boolean } = {}): Promise<CompileReport> {
+  const features = { threads: g.threads === true };
+  return (await compile(buildModel(modelOf(g).model), { ...options, features })).report;
 }
 
 /** Names of the kernels of the compiled model. */
 async function kernelsOf(g: Geometry, options: { strict?: boolean } = {}): Promise<string[]> {
-  const { report } = await compile(buildModel(modelOf(g).model), options);
-  return report.kernels.map(({ name }) => name);
+  return (await reportOf(g, options)).kernels.map(({ name }) => name);
 }
 
 const usual: Geometry = {
@@ -94,6 +101,7 @@ describe("results", () => {
       pads: fc.tuple(pad, pad, pad, pad),
       after: fc.constantFrom<Geometry["after"]>("nothing", "relu", "hard-swish", "residual"),
       open: fc.boolean(),
+      threads: fc.boolean(),
     });
     return fc.assert(fc.asyncProperty(geometry, check), sweep(10));
   });
@@ -107,6 +115,25 @@ describe("results", () => {
   });
   test("F(2 x 2, 3 x 3), where F(4 x 4, 3 x 3) would make the module much larger", () =>
     check({ ...usual, inChannels: 192, outChannels: 192, extent: [10, 11] }));
+});
+
+describe("with threads all of them take part", () => {
+  test.each<[string, Partial<Geometry>]>([
+    ["by channels and frequencies where there are few blocks of tiles", {}],
+    ["by blocks of tiles, the last columns being fewer", { extent: [55, 55], inChannels: 16 }],
+    [
+      "where the last columns of wide rows are fewer",
+      { extent: [24, 131], inChannels: 16, pads: [0, 0, 1, 0] },
+    ],
+    ["and what follows goes through memory", { inChannels: 16, outChannels: 64, after: "hard-swish" }],
+  ])("%s", async (_, changes) => {
+    const geometry = { ...usual, ...changes, threads: true };
+    await check(geometry);
+    const { kernels } = await reportOf(geometry);
+    const large = kernels.filter(({ name }) => /winograd/.test(name));
+    expect(large.length).toBeGreaterThan(0);
+    expect(large.filter(({ isShared }) => !isShared)).toEqual([]);
+  });
 });
 
 describe("choice", () => {

@@ -46,6 +46,12 @@ describe("loops that are shared out", () => {
     expect(isShared(kernel("x: read f32[20000], y: write f32[20000]", body))).toBe(true);
   });
 
+  test("pieces of a range, beside what lies behind it", () => {
+    const body =
+      "for b in 0..828 step 34 { for r in 0..5 { for p in b..min_s(b + 34, 828) { for c in 0..8 { y[r * 6625 + p * 8 + c] = x[c] } } } } for q in 0..5 { y[q * 6625 + 6624] = 1.0 }";
+    expect(isShared(kernel("x: read f32[8], y: write f32[33125]", body))).toBe(true);
+  });
+
   test("those of open sizes", () => {
     const text = kernel(
       "x: read f32[?], y: write f32[?], size m, size n",

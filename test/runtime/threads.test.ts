@@ -132,6 +132,22 @@ test("an error that a run finds leaves states as they were, and the next run goe
   }
 });
 
+test("convolutions whose results go through memory are done by all threads", async () => {
+  const bytes = buildModel({
+    inputs: { x: ["float32", [1, 64, 28, 28]], r: ["float32", [1, 128, 28, 28]] },
+    outputs: { y: ["float32"] },
+    initializers: { w: randomTensor(1, [128, 64, 1, 1]), b: randomTensor(2, [128]) },
+    nodes: [
+      { op: "Conv", inputs: ["x", "w", "b"], outputs: ["c"] },
+      { op: "HardSwish", inputs: ["c"], outputs: ["s"] },
+      { op: "Add", inputs: ["s", "r"], outputs: ["y"] },
+    ],
+  });
+  const { report } = await threaded(bytes);
+  const convolutions = report.kernels.filter(({ name, isPart }) => name.startsWith("conv") && !isPart);
+  expect(convolutions.map(({ isShared }) => isShared)).toEqual([true]);
+});
+
 test("a model that is too small for threads has no workers", async () => {
   const { wasm } = await threaded(softmaxOf([30, 30]));
   vi.stubGlobal("process", { ...process, getBuiltinModule: undefined });
