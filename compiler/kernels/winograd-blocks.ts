@@ -14,7 +14,10 @@ import { rowsFor, splitEvenly } from "./tile.js";
 export const blockTiles = 28;
 
 /** Chunks of blocks that threads may share out. */
-const largestChunks = 4;
+const usualChunks = 4;
+
+/** So many blocks are a chunk each: shared out evenly, they cannot be fewer chunks. */
+const singleBlocks = 6;
 
 /** What the blocks are made of: tiles along both dims of the result. */
 export interface TileGrid {
@@ -124,7 +127,7 @@ class FixedBlocks implements TileBlocks {
     const down = this.across < columns ? 1 : Math.max(1, Math.floor(blockTiles / columns));
     let firstChunk = 0;
     this.runs = splitEvenly(rows, down).map((run) => {
-      const chunks = target.threads ? Math.min(largestChunks, run.count) : 1;
+      const chunks = target.threads ? (run.count <= singleBlocks ? run.count : usualChunks) : 1;
       firstChunk += chunks;
       return { ...run, chunks, firstChunk: firstChunk - chunks };
     });
@@ -187,7 +190,7 @@ class OpenBlocks implements TileBlocks {
   ) {
     const multiple = rowsFor(8, target);
     this.tiles = Math.floor(blockTiles / multiple) * multiple;
-    this.chunks = target.threads ? largestChunks : 1;
+    this.chunks = target.threads ? usualChunks : 1;
   }
 
   forEach(s: NodeScope, body: (block: TileBlock) => void): void {

@@ -95,7 +95,7 @@ export function winogradScratch(p: WinogradParameters, target: Target): ReturnTy
 }
 
 /** Blocks that are worth sharing out; of fewer, one thread would have much more to do than another. */
-const fewestBlocks = 4;
+const fewestBlocks = 3;
 
 /** True where the steps are kernels of their own: with threads, where there are few blocks. */
 export function isStaged(p: WinogradParameters, target: Target): boolean {
