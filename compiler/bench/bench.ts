@@ -7,7 +7,7 @@ import { fileURLToPath, pathToFileURL } from "node:url";
 import { gzipSync } from "node:zlib";
 import type { Model } from "../../runtime/index.js";
 import type { Artifact } from "../options.js";
-import { type ColdStartInput, type ColdStarts, measureColdStarts } from "./cold-start.js";
+import { type ColdModule, type ColdStartInput, type ColdStarts, measureColdStarts } from "./cold-start.js";
 import {
   type Engine,
   EngineMissing,
@@ -83,6 +83,7 @@ export interface Sizes {
 
 interface Subject {
   readonly variant: Variant;
+  readonly wasm: Uint8Array;
   readonly engine: Engine;
 }
 
@@ -103,7 +104,7 @@ export async function benchModel(input: BenchInput): Promise<BenchReport> {
     const model = await input.load(artifact, threads);
     // The first variant's compilation is the one that is reported: later ones find the compiler warm.
     first ??= { artifact, feeds: await input.feeds(model), peakBytes };
-    subjects.push({ variant, engine: kilnEngine(label, threads, model, first.feeds) });
+    subjects.push({ variant, wasm: artifact.wasm, engine: kilnEngine(label, threads, model, first.feeds) });
   }
   if (first === undefined) throw new EngineMissing("no variant can be measured on this engine");
   const { artifact, feeds, peakBytes } = first;
@@ -112,7 +113,7 @@ export async function benchModel(input: BenchInput): Promise<BenchReport> {
     input.coldStarts === 0
       ? null
       : await measureColdStarts({
-          wasm: artifact.wasm,
+          modules: coldModules(subjects),
           model: input.model,
           feeds,
           starts: input.coldStarts,
@@ -138,6 +139,15 @@ export async function benchModel(input: BenchInput): Promise<BenchReport> {
     arenaBytes,
     arenaLowerBoundBytes,
   };
+}
+
+/** Those for one thread; where there are none, the first that there is. */
+function coldModules(subjects: readonly Subject[]): ColdModule[] {
+  const single = subjects.filter(({ engine }) => engine.threads === 1);
+  return (single.length > 0 ? single : subjects.slice(0, 1)).map(({ engine: { label }, wasm }) => ({
+    label,
+    wasm,
+  }));
 }
 
 interface Shared {

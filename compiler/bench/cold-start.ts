@@ -15,9 +15,14 @@ export interface ColdStart {
   readonly memoryBytes: number;
 }
 
-export interface ColdStartInput {
-  /** The compiled module, weights inside. */
+/** A compiled module, weights inside, and what it is called. */
+export interface ColdModule {
+  readonly label: string;
   readonly wasm: Uint8Array;
+}
+
+export interface ColdStartInput {
+  readonly modules: readonly ColdModule[];
   readonly model: Uint8Array;
   readonly feeds: Feeds;
   readonly starts: number;
@@ -26,7 +31,8 @@ export interface ColdStartInput {
 }
 
 export interface ColdStarts {
-  readonly kiln: ColdStart;
+  /** Of each module; at least one. */
+  readonly kiln: readonly (ColdStart & Pick<ColdModule, "label">)[];
   /** Null where onnxruntime-web is not installed. */
   readonly rival: ColdStart | null;
 }
@@ -36,23 +42,36 @@ const builtScripts = {
   runtime: new URL("../../runtime/index.js", import.meta.url).href,
 };
 
-/** The median start of both engines. */
+/** The module that starts fastest, and how many times faster that is than the rival. */
+export function fastestStart({ kiln, rival }: ColdStarts): { start: ColdStart; ratio: number | null } {
+  const start = kiln.reduce((a, b) => (a.medianMs <= b.medianMs ? a : b));
+  return { start, ratio: rival && rival.medianMs / start.medianMs };
+}
+
+/** The median starts of the modules and of the rival. */
 export async function measureColdStarts(input: ColdStartInput): Promise<ColdStarts> {
   const { child, runtime } = input.scripts ?? builtScripts;
   const folder = await mkdtemp(join(tmpdir(), "kiln-bench-"));
   try {
-    const [wasm, model] = [join(folder, "model.wasm"), join(folder, "model.onnx")];
-    await writeFile(wasm, input.wasm);
+    const model = join(folder, "model.onnx");
     await writeFile(model, input.model);
     const shared = { feeds: input.feeds, threads: 1 };
-    const tasks: ColdStartTask[] = [{ ...shared, engine: "kiln", runtime, wasm }];
+    const tasks: ColdStartTask[] = [];
+    for (const [i, module] of input.modules.entries()) {
+      const wasm = join(folder, `${i}.wasm`);
+      await writeFile(wasm, module.wasm);
+      tasks.push({ ...shared, engine: "kiln", runtime, wasm });
+    }
     const rival = packageFile("onnxruntime-web");
     if (rival !== null) {
       const rivalWasm = join(dirname(rival), "ort-wasm-simd-threaded.wasm");
       tasks.push({ ...shared, engine: "onnxruntime-web", require: rival, model, wasm: rivalWasm });
     }
-    const [kiln, theirs] = await startInTurn(child, tasks, input.starts);
-    return { kiln: kiln!, rival: theirs ?? null };
+    const starts = await startInTurn(child, tasks, input.starts);
+    return {
+      kiln: input.modules.map(({ label }, i) => ({ label, ...starts[i]! })),
+      rival: starts[input.modules.length] ?? null,
+    };
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
@@ -73,17 +92,20 @@ async function startInTurn(
   }));
 }
 
+/** Resolves when the process has ended: while its memory is given back, the next start would take longer. */
 function startOnce(script: string, task: ColdStartTask): Promise<ColdStartResult> {
   return new Promise((resolve, reject) => {
+    let result: ColdStartResult | undefined;
     const child = fork(script, { serialization: "advanced", stdio: ["ignore", "ignore", "inherit", "ipc"] });
     child.on("message", (message: "ready" | ColdStartResult | { error: string }) => {
       if (message === "ready") child.send(task);
       else if ("error" in message) reject(new Error(`cold start of ${task.engine}: ${message.error}`));
-      else resolve(message);
+      else result = message;
     });
     child.on("error", reject);
-    child.on("exit", (code) =>
-      reject(new Error(`cold start of ${task.engine}: the process ended with ${code}`)),
-    );
+    child.on("exit", (code) => {
+      if (result !== undefined) resolve(result);
+      else reject(new Error(`cold start of ${task.engine}: the process ended with ${code}`));
+    });
   });
 }

@@ -4,6 +4,7 @@ import { formatFacts, formatTable, left, right } from "../cli/table.js";
 import type { Colors } from "../cli/terminal.js";
 import { formatBytes, formatCount, formatTime } from "../cli/units.js";
 import type { BenchReport, EngineReport } from "./bench.js";
+import { type ColdStarts, fastestStart } from "./cold-start.js";
 import type { PositionedProfile } from "./position.js";
 import type { Roofline } from "./roofline.js";
 
@@ -51,25 +52,13 @@ export const rooflineFacts = (roofline: Roofline): [string, string][] => [
 /** Everything beside the times, by name. */
 export function facts(report: BenchReport): [string, string][] {
   const { sizes, coldStarts, machine, compile } = report;
-  const { kiln, rival } = coldStarts ?? { kiln: null, rival: null };
+  const rival = coldStarts?.rival;
   const against = (bytes: number | null | undefined) =>
     bytes == null ? "" : `; onnxruntime-web ${formatBytes(bytes)}`;
-  const cold: [string, string][] =
-    kiln === null
-      ? []
-      : [
-          [
-            "cold start",
-            rival === null
-              ? formatTime(kiln.medianMs)
-              : `${formatTime(kiln.medianMs)}; onnxruntime-web ${formatTime(rival.medianMs)} ` +
-                `(${(rival.medianMs / kiln.medianMs).toFixed(1)} times faster)`,
-          ],
-        ];
   const runtime =
     sizes.runtimeGzipBytes === null ? "" : `, runtime ${formatBytes(sizes.runtimeGzipBytes)} gzipped`;
   return [
-    ...cold,
+    ...(coldStarts === null ? [] : [["cold start", coldStartText(coldStarts)] satisfies [string, string]]),
     [
       "shipped",
       `${formatBytes(sizes.moduleBytes)}, ${formatBytes(sizes.codeBytes)} of it code${runtime}${against(sizes.rivalBytes)}`,
@@ -80,6 +69,14 @@ export function facts(report: BenchReport): [string, string][] {
     ["work", `${formatCount(report.flops)} FLOP a run`],
     ["machine", `${machine.cpu}, ${machine.cores} cores, Node ${machine.node}`],
   ];
+}
+
+function coldStartText(coldStarts: ColdStarts): string {
+  const { kiln, rival } = coldStarts;
+  const ours = kiln.map(({ label, medianMs }) => `${formatTime(medianMs)} (${label})`).join(", ");
+  const { ratio } = fastestStart(coldStarts);
+  if (rival === null || ratio === null) return ours;
+  return `${ours}; onnxruntime-web ${formatTime(rival.medianMs)} (${ratio.toFixed(1)} times faster)`;
 }
 
 export const arenaShare = ({
