@@ -2,7 +2,7 @@
 
 import { formatTime } from "../cli/units.js";
 import type { BenchReport, EngineReport } from "./bench.js";
-import { engineName, facts, rooflineFacts } from "./report-text.js";
+import { engineName, facts, kernelColumns, kernelRows, kernelTotal, rooflineFacts } from "./report-text.js";
 
 /** A page with a chart and a table for each report. */
 export function benchPage(title: string, reports: readonly BenchReport[]): string {
@@ -41,7 +41,24 @@ ${missing}
 <dl>
 ${details}
 </dl>
+${report.profile ? kernels(report.profile) : ""}
 </section>`;
+}
+
+function kernels(profile: NonNullable<BenchReport["profile"]>): string {
+  const heads = kernelColumns.map(({ head }) => `<th>${head}`).join("");
+  const rows = kernelRows(profile.kernels).map(([name, ...cells]) => {
+    const data = cells.map((cell) => `<td>${escapeHtml(String(cell))}</td>`).join("");
+    return `<tr><th scope="row">${escapeHtml(String(name))}</th>${data}</tr>`;
+  });
+  return `<h3>Kernels of ${escapeHtml(profile.label)}</h3>
+<table class="kernels">
+<thead><tr>${heads}</tr></thead>
+<tbody>
+${rows.join("\n")}
+</tbody>
+</table>
+<p>${escapeHtml(kernelTotal(profile))}</p>`;
 }
 
 function bar(engine: EngineReport, longest: number): string {
@@ -67,7 +84,7 @@ h2 { margin-top: 2.5rem; }
 section { overflow-x: auto; }
 table { width: 100%; border-collapse: collapse; font-variant-numeric: tabular-nums; }
 th, td { padding: .35rem .6rem; border-bottom: 1px solid var(--line); text-align: right; white-space: nowrap; }
-th:first-child, .chart, thead th:nth-child(2) { text-align: left; }
+th:first-child, .chart, table:not(.kernels) thead th:nth-child(2) { text-align: left; }
 th { font-weight: 500; }
 .chart { position: relative; width: 45%; min-width: 9rem; }
 .bar, .late { height: 1rem; border-radius: 2px; background: var(--rival); }

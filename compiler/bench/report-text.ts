@@ -30,12 +30,16 @@ export function benchText(report: BenchReport, colors: Colors): string {
     percent(engine.peakShare),
     engine.difference?.relative.toExponential(1) ?? "",
   ]);
+  const { profile } = report;
   const missing = report.missing.map(({ label, reason }) => `${label}: not measured, ${reason}`);
   return [
     formatTable(columns, rows, colors),
     ...missing,
     "",
     formatFacts([...facts(report), ...rooflineFacts(report.roofline)], colors),
+    ...(profile
+      ? ["", `kernels of ${profile.label}`, kernelTable(profile, colors), "", kernelTotal(profile)]
+      : []),
   ].join("\n");
 }
 
@@ -87,20 +91,31 @@ export const arenaShare = ({
 
 /** Kernels, or calls with the nodes that they compute, by their time, longest first. */
 export function profileText(profile: PositionedProfile, byCall: boolean, colors: Colors): string {
-  const { runMs, kernelMs, runs, roofline } = profile;
-  const total = `kernels ${formatTime(kernelMs)} of ${formatTime(runMs)} a run (mean of ${runs} runs)`;
   const table = byCall ? callTable(profile, colors) : kernelTable(profile, colors);
-  return `${table}\n\n${total}\n${formatFacts(rooflineFacts(roofline), colors)}`;
+  return `${table}\n\n${kernelTotal(profile)}\n${formatFacts(rooflineFacts(profile.roofline), colors)}`;
 }
 
-function kernelTable({ kernels }: PositionedProfile, colors: Colors): string {
-  const columns = [
-    left("kernel"),
-    ...["calls", "time", "share", "GFLOP/s", "bytes", "GB/s", "FLOP/byte"].map(right),
-    left("bound by"),
-    right("of roof"),
-  ];
-  const rows = kernels.map((one) => [
+export const kernelTotal = ({ runMs, kernelMs, runs }: PositionedProfile): string =>
+  `kernels ${formatTime(kernelMs)} of ${formatTime(runMs)} a run (mean of ${runs} runs)`;
+
+const kernelTable = ({ kernels }: PositionedProfile, colors: Colors): string =>
+  formatTable(
+    kernelColumns.map(({ head, isText }) => (isText ? left(head) : right(head))),
+    kernelRows(kernels),
+    colors,
+  );
+
+/** Columns of a table of kernels. */
+export const kernelColumns: readonly { readonly head: string; readonly isText?: true }[] = [
+  { head: "kernel", isText: true },
+  ...["calls", "time", "share", "GFLOP/s", "bytes", "GB/s", "FLOP/byte"].map((head) => ({ head })),
+  { head: "bound by", isText: true },
+  { head: "of roof" },
+];
+
+/** Their cells, a row for each kernel. */
+export const kernelRows = (kernels: PositionedProfile["kernels"]): (string | number)[][] =>
+  kernels.map((one) => [
     one.kernel,
     one.calls,
     formatTime(one.ms),
@@ -112,8 +127,6 @@ function kernelTable({ kernels }: PositionedProfile, colors: Colors): string {
     one.bound,
     percent(one.ofRoof),
   ]);
-  return formatTable(columns, rows, colors);
-}
 
 function callTable({ calls, kernelMs }: PositionedProfile, colors: Colors): string {
   const columns = [

@@ -5,7 +5,7 @@
 
 import { writeFile } from "node:fs/promises";
 import { type Command, InvalidArgumentError, Option } from "commander";
-import { type BenchReport, benchModel } from "../bench/bench.js";
+import { type BenchReport, benchModel, bestOf } from "../bench/bench.js";
 import { EngineMissing } from "../bench/engines.js";
 import { type Duration, ResultsDiffer, usualTolerance } from "../bench/measure.js";
 import { benchPage } from "../bench/report-html.js";
@@ -19,7 +19,7 @@ import { prepareFeeds } from "./feeds.js";
 import { parseNumber, parseWhole } from "./flags.js";
 import { addMeasuringFlags, type MeasuringFlags } from "./measuring-flags.js";
 import { externalFilesOf, type ModelFile, readModel, requireOnnx } from "./model-file.js";
-import { measureMachine } from "./profile.js";
+import { measureMachine, profileModel } from "./profile.js";
 import { formatFacts } from "./table.js";
 import type { CommonFlags, Io, Terminal } from "./terminal.js";
 
@@ -57,6 +57,7 @@ export function addBenchCommand(program: Command, io: Io): void {
         "--tolerance <number>",
         "largest difference of results, relative to the output's largest value (default: 1e-3)",
       ).argParser(parseNumber),
+      new Option("--profile", "list the kernels of the fastest variant, too (as kiln profile does)"),
       new Option("--roofline", "only measure what the machine can do at most; no model is needed"),
     ],
   });
@@ -68,6 +69,7 @@ export function addBenchCommand(program: Command, io: Io): void {
 Examples:
   kiln bench model.onnx --input-shape x:1x3x320x320
   kiln bench model.onnx --variants relaxed-simd --duration 20 --html bench.html
+  kiln bench model.onnx --profile
   kiln bench --roofline --json`,
   );
   defineAction(command, io, runBench);
@@ -90,7 +92,11 @@ const runBench: Body<Flags> = async (terminal, [path], flags) => {
     return EXIT_OK;
   }
   const file = requireOnnx(await readModel(requireModel(path), terminal.io));
-  const report = await bench(file, flags, terminal);
+  const measured = await bench(file, flags, terminal);
+  const report =
+    flags.profile === true
+      ? { ...measured, profile: await profile(file, measured, flags, terminal) }
+      : measured;
   if (flags.html !== undefined) await writePage(flags.html, report);
   if (flags.json === true) terminal.printJson(report);
   else terminal.print(benchText(report, terminal.colors));
@@ -119,7 +125,8 @@ async function bench(file: ModelFile, flags: Flags & CommonFlags, terminal: Term
       threads: threadsOf(flags),
       async compile(variant) {
         const features = { ...flags.features, ...variant.features };
-        return (await compileModel(file, { ...flags, features }, terminal, file.name)).artifact;
+        return (await compileModel(file, { ...flags, features, profile: false }, terminal, file.name))
+          .artifact;
       },
       load: ({ wasm, weights }, threads) => load(wasm, { weights, threads }),
       feeds: async (model) => (await prepareFeeds(model.inputs, flags)).feeds,
@@ -141,6 +148,19 @@ function variantsOf({ features, variants: chosen }: Flags): readonly Variant[] {
   if (features === undefined) return variants;
   const isThreaded = features.threads === true;
   return [{ name: "as flagged", features, ...(isThreaded && { threaded: true as const }) }];
+}
+
+/** Of the fastest variant. */
+async function profile(
+  file: ModelFile,
+  report: BenchReport,
+  flags: Flags & CommonFlags,
+  terminal: Terminal,
+): Promise<NonNullable<BenchReport["profile"]>> {
+  const { label } = bestOf(report);
+  const variant = variantsOf(flags).find(({ name }) => `kiln ${name}` === label)!;
+  const features = { ...flags.features, ...variant.features };
+  return { label, ...(await profileModel(file, { ...flags, features }, terminal)) };
 }
 
 async function writePage(path: string, report: BenchReport): Promise<void> {

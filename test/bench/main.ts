@@ -13,12 +13,12 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs, promisify } from "node:util";
-import type { BenchReport } from "../../compiler/bench/bench.js";
+import { type BenchReport, bestOf } from "../../compiler/bench/bench.js";
 import { benchPage } from "../../compiler/bench/report-html.js";
 import { writeNpy } from "../../compiler/cli/npy.js";
 import { lineChart } from "./chart.js";
 import { type BenchModel, benchModels, sizeSeries } from "./models.js";
-import { bestOf, resultsText, type Suite, threadChart } from "./results.js";
+import { resultsText, type Suite, threadChart } from "./results.js";
 import type { Tuning } from "./tuning.js";
 
 const { values: flags } = parseArgs({

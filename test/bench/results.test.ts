@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
-import type { BenchReport, EngineReport } from "../../compiler/bench/bench.js";
+import { type BenchReport, bestOf, type EngineReport } from "../../compiler/bench/bench.js";
 import { barChart, lineChart } from "./chart.js";
-import { bestOf, geometricMean, resultsText } from "./results.js";
+import { geometricMean, resultsText } from "./results.js";
 import { targetLines } from "./targets.js";
 import { tuningLines } from "./tuning.js";
 

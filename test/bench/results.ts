@@ -1,6 +1,6 @@
 /** RESULTS.md: what the suite measured, as tables. */
 
-import type { BenchReport, EngineReport } from "../../compiler/bench/bench.js";
+import { type BenchReport, bestOf, type EngineReport } from "../../compiler/bench/bench.js";
 import { type ColdStart, fastestStart } from "../../compiler/bench/cold-start.js";
 import { arenaShare, engineName } from "../../compiler/bench/report-text.js";
 import { formatBytes, formatTime } from "../../compiler/cli/units.js";
@@ -249,9 +249,3 @@ function seriesLines(sizes: Suite["sizes"]): string[] {
     "",
   ];
 }
-
-/** The fastest of Kiln's variants on one thread. */
-export const bestOf = ({ engines }: BenchReport): EngineReport =>
-  engines
-    .filter(({ isKiln, threads }) => isKiln && threads === 1)
-    .reduce((a, b) => (a.medianMs <= b.medianMs ? a : b));

@@ -1,10 +1,10 @@
 /** What Kiln sets out to reach, and how far what was measured is from it. */
 
-import type { BenchReport } from "../../compiler/bench/bench.js";
+import { type BenchReport, bestOf } from "../../compiler/bench/bench.js";
 import { fastestStart } from "../../compiler/bench/cold-start.js";
 import { engineName } from "../../compiler/bench/report-text.js";
 import { formatBytes, formatTime } from "../../compiler/cli/units.js";
-import { bestOf, geometricMean, type Suite } from "./results.js";
+import { geometricMean, type Suite } from "./results.js";
 
 interface Target {
   readonly what: string;

@@ -38,6 +38,20 @@ test("as text, of the variants that are asked for", async () => {
   expect(stdout).not.toContain("kiln relaxed-simd");
 });
 
+test("kernels of the fastest variant", async () => {
+  const model = folder.write("model.onnx", dense);
+  const page = folder.path("kernels.html");
+  const flags = [...short, "--variants", "plain", "--profile", "--html", page];
+  const { code, stdout } = await kiln("bench", model, ...flags);
+  expect(code).toBe(0);
+  expect(stdout).toMatch(/^kernels of kiln plain\n+kernel +calls +time/m);
+  expect(stdout).toMatch(/^matmul_\S+ +1 +/m);
+  expect(readFileSync(page, "utf8")).toMatch(/<th scope="row">matmul_/);
+  const { profile, engines } = JSON.parse((await kiln("bench", model, ...flags, "--json")).stdout);
+  expect(profile).toMatchObject({ label: "kiln plain", kernels: expect.any(Array) });
+  expect(engines[0].label).toBe("kiln plain");
+});
+
 test("variants that there are not, and results that are not near enough", async () => {
   const model = folder.write("model.onnx", dense);
   const unknown = await kiln("bench", model, "--variants", "plane");
