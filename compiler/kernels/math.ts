@@ -39,37 +39,50 @@ const LN2_LOW = -2.121944400546906e-4;
 /** Adding it leaves a float's nearest integer in the lowest bits of the sum, as long as that fits 22 bits. */
 const ROUNDING = 12582912; // 1.5 * 2^23
 const ROUNDING_BITS = 0x4b400000;
+/** What the exponent of a float is stored with. */
+const EXPONENT_BIAS = 127;
 
 /** Limits beyond which e^x is infinite or 0 in float32. */
 const HIGHEST = 89;
 const LOWEST = -104;
 
-/** e^x = 2^n (1 + q) with q from -0.3 to 0.42; `bits` is n + ROUNDING_BITS, whose lowest nine bits are those of n. */
-function expParts(x: Expr): { bits: Expr; q: Expr } {
-  const shifted = op("fma", x, LOG2E, ROUNDING);
-  const n = op("sub", shifted, ROUNDING);
-  const r = op("fma", n, -LN2_LOW, op("fma", n, -LN2_HIGH, x));
-  const tail = polynomial(
-    r,
-    [0.5, 1.6666665459e-1, 4.1665795894e-2, 8.3334519073e-3, 1.3981999507e-3, 1.98756915e-4],
-  );
-  return { bits: op("f32_bits", shifted), q: op("fma", op("mul", r, r), tail, r) };
+/** (e^r - 1 - r) / r^2 by the polynomial whose error relative to e^r is least: 4e-9 for |r| <= ln 2 / 2. */
+const exponentialTail = [0.49999994, 0.16666523, 0.04166823, 0.00836842, 0.00138207];
+
+/**
+ * x = n ln 2 + r, or -x = n ln 2 - r where `sign` is -1, which so costs no operation. The lowest nine bits of the float
+ * `shifted` are n + offset.
+ */
+function reduce(x: Expr, offset: number, sign: 1 | -1 = 1): { shifted: Expr; r: Expr } {
+  const shifted = op("fma", x, sign * LOG2E, ROUNDING + offset);
+  const n = op("sub", shifted, ROUNDING + offset);
+  return { shifted, r: op("fma", n, -sign * LN2_LOW, op("fma", n, -sign * LN2_HIGH, x)) };
 }
 
-/** 2^(n + bias), where n + bias + 127 must be the exponent of a normal float. */
-const powerOfTwo = (bits: Expr, bias: number): Expr =>
-  op("bits_f32", op("shl", op("add", bits, 127 + bias), 23));
+/** e^r - 1, from -0.3 to 0.42. */
+const expm1OfRest = (r: Expr): Expr => op("fma", op("mul", r, r), polynomial(r, exponentialTail), r);
+
+/** The float whose sign and exponent are the lowest nine bits. */
+const powerOfTwo = (bits: Expr): Expr => op("bits_f32", op("shl", bits, 23));
+
+/** e^x 2^bias in two factors, the first from 0.7 to 1.42; the second must be 0 or a normal float. */
+function expFactors(x: Expr, bias: number): readonly [Expr, Expr] {
+  const { shifted, r } = reduce(x, EXPONENT_BIAS + bias);
+  return [op("add", expm1OfRest(r), 1), powerOfTwo(op("f32_bits", shifted))];
+}
 
 /** e^x 2^bias, of which 2^n is the product of two floats, so that results overflow and become denormal as they should. */
 function scaledExp(x: Expr, bias: number): Expr {
   if (isDouble(x)) return double.exp(x, bias);
-  const { bits, q } = expParts(op("pmax", op("pmin", x, HIGHEST - bias), LOWEST));
+  const { shifted, r } = reduce(op("pmax", op("pmin", x, HIGHEST - bias), LOWEST), 0);
+  const bits = op("f32_bits", shifted);
   const half = op("shr_s", op("sub", bits, ROUNDING_BITS), 1);
   const other = op("sub", bits, half);
-  return op("mul", op("mul", op("add", q, 1), powerOfTwo(half, bias)), powerOfTwo(other, 0));
+  const power = (n: Expr, offset: number): Expr => powerOfTwo(op("add", n, EXPONENT_BIAS + offset));
+  return op("mul", op("mul", op("add", expm1OfRest(r), 1), power(half, bias)), power(other, 0));
 }
 
-/** e^x: x = n ln 2 + r, |r| <= ln 2 / 2, and a polynomial of degree 7 for e^r. Error 1.0 ulp; 1. */
+/** e^x: x = n ln 2 + r, |r| <= ln 2 / 2, and a polynomial of degree 6 for e^r. Error 1.0 ulp; 1. */
 export const exp = (x: Expr): Expr => scaledExp(x, 0);
 
 /** e^x / 2, which overflows later than e^x. Error 1.0 ulp; 1. */
@@ -78,8 +91,8 @@ export const halfExp = (x: Expr): Expr => scaledExp(x, -1);
 /** e^x for x <= 0, with fewer operations than `exp`; up to 43 it holds as well. Error 1.0 ulp; 1. */
 export function expNonPositive(x: Expr): Expr {
   if (isDouble(x)) return double.exp(x, 0);
-  const { bits, q } = expParts(op("pmax", x, LOWEST));
-  return op("mul", op("mul", op("add", q, 1), powerOfTwo(bits, 64)), 2 ** -64);
+  const [factor, power] = expFactors(op("pmax", x, LOWEST), 64);
+  return op("mul", op("mul", factor, power), 2 ** -64);
 }
 
 /**
@@ -89,22 +102,32 @@ export function expNonPositive(x: Expr): Expr {
  */
 export function expOfShare(x: Expr): Expr {
   if (isDouble(x)) return double.exp(x, 0);
-  const { bits, q } = expParts(op("pmax", x, -88));
-  return op("mul", op("add", q, 1), powerOfTwo(bits, 0));
+  const [factor, power] = expFactors(op("pmax", x, -88), 0);
+  return op("mul", factor, power);
 }
 
 /** e^x - 1 for x up to 88, as 2^n q + (2^n - 1), which loses nothing near 0. Error 1.4 ulp; 2. */
 export function expm1(x: Expr): Expr {
   if (isDouble(x)) return double.expm1(x);
-  const { bits, q } = expParts(op("pmax", x, -32));
-  const power = powerOfTwo(bits, 0);
-  return op("fma", power, q, op("sub", power, 1));
+  const { shifted, r } = reduce(op("pmax", x, -32), EXPONENT_BIAS);
+  const power = powerOfTwo(op("f32_bits", shifted));
+  return op("fma", power, expm1OfRest(r), op("sub", power, 1));
 }
 
-/** 1 / (1 + e^-x), and e^x / (1 + e^x) for negative x, where the other form would overflow. Error 2.3 ulp; 2. */
+/**
+ * 1 / (1 + e^-x), multiplied by 2^-64 above and below, so that e^-x neither overflows nor is lost: the result is to
+ * become denormal before it is 0. Error 2.3 ulp (2.5 for the few x near -16.64, where 1 + e^-x ends in half a unit); 2.
+ */
 export function sigmoid(x: Expr): Expr {
-  const e = expNonPositive(op("neg", op("abs", x)));
-  return op("div", select(op("lt", x, 0), e, 1), op("add", e, 1));
+  if (isDouble(x)) {
+    const e = double.exp(op("neg", op("abs", x)), 0);
+    return op("div", select(op("lt", x, 0), e, 1), op("add", e, 1));
+  }
+  const scale = 2 ** -64;
+  const { shifted, r } = reduce(atMost(atLeast(x, LOWEST), 43), EXPONENT_BIAS - 64, -1);
+  // e^-r: one rounding more than with `expm1OfRest`, one operation less.
+  const e = polynomial(r, [1, -1, ...exponentialTail.map((c, i) => (i % 2 === 0 ? c : -c))]);
+  return op("div", scale, op("fma", e, powerOfTwo(op("f32_bits", shifted)), scale));
 }
 
 /** tanh |x| = -e / (e + 2) with e = e^(-2|x|) - 1. Error 2.6 ulp; 3. */
