@@ -3,7 +3,7 @@
  * that those do not cover.
  */
 
-import { type Dim, equalDims, floorDivDims, isStatic, multiplyDims, productOfDims } from "../ir/dim.js";
+import { type Dim, floorDivDims, isStatic, productOfDims } from "../ir/dim.js";
 import { elementCount, type TensorData } from "../ir/tensor.js";
 import {
   type ConvolutionParameters,
@@ -13,10 +13,12 @@ import {
 } from "../kernels/convolution.js";
 import { directConvolution } from "../kernels/convolution-direct.js";
 import { depthwise, depthwiseFlops, packDepthwise } from "../kernels/depthwise.js";
+import { lanes, rowsFor, splitEvenly } from "../kernels/tile.js";
 import type { WindowShape } from "../kernels/window.js";
-import { i32Constant } from "../loop/builder.js";
-import { registerTypes } from "../loop/ir.js";
-import type { LoweringContext } from "../lowering/context.js";
+import { div, i32Constant, rem } from "../loop/builder.js";
+import { type Expr, registerTypes } from "../loop/ir.js";
+import { joins } from "../lowering/border.js";
+import type { LoweringContext, NodeScope } from "../lowering/context.js";
 import { extentsName } from "../lowering/names.js";
 import type { Border, Placement, Target } from "../lowering/scope.js";
 import { type ConvolutionAttributes, convolutionWindow } from "./convolution-window.js";
@@ -122,22 +124,18 @@ function lowerPacked(context: LoweringContext<ConvolutionAttributes>, p: Convolu
     lowerDepthwise(context, p, input, weights);
     return;
   }
-  const [shape, place, placeAxis] = joinPlaces(context, p, input);
+  const { parameters, place, placesOf } = joinPlaces(context, p, input);
   context.kernel({ name: nameOf("conv", p), flops: convolutionFlops(p) }, (s) => {
     const packed =
       weights === null
-        ? withTaps(context.placement(1), shape.kernel.length)
+        ? withTaps(context.placement(1), parameters.kernel.length)
         : context.packed(weights, `conv.${p.groups}`, () => packConvolution(p, weights));
-    convolution(s, shape, {
+    convolution(s, parameters, {
       input: s.view("x", place, "read"),
       weights: s.view("w", packed, "read"),
       packed: weights !== null,
       result: (value, n, channel, places) => {
-        const spatial =
-          placeAxis === null
-            ? places
-            : p.out.map((_, i) => (i + 2 === placeAxis ? places[0]! : i32Constant(0)));
-        s.result(value, [n, channel, ...spatial], { axis: 1, count: value.type.lanes });
+        s.result(value, [n, channel, ...placesOf(s, places)], { axis: 1, count: value.type.lanes });
       },
     });
   });
@@ -162,38 +160,60 @@ function lowerDepthwise(
   });
 }
 
+/** How a kernel sees the places of a convolution, and which place of the result each of them is. */
+interface JoinedPlaces {
+  readonly parameters: ConvolutionParameters;
+  readonly place: Placement;
+  readonly placesOf: (s: NodeScope, places: readonly Expr[]) => readonly Expr[];
+}
+
 /**
  * A 1x1 convolution sees places only as rows of a matrix: where they follow one another in memory they become one
- * long dim, so that tiles do not end at the edge of every row.
+ * long dim, so that tiles do not end at the edge of every row. Where they do so in the input alone, as where the result
+ * has a border, the place in the result is computed of each row.
  */
 function joinPlaces(
   context: LoweringContext<ConvolutionAttributes>,
   p: ConvolutionParameters,
   input: Placement,
-): [ConvolutionParameters, Placement, placeAxis: number | null] {
+): JoinedPlaces {
+  const apart: JoinedPlaces = { parameters: p, place: input, placesOf: (_, places) => places };
   const axes = p.out.map((_, i) => i + 2);
-  const { shape, strides } = input.strided;
-  const joined = axes.slice(0, -1).every((axis) => {
-    const next = axes.find((other) => other > axis && shape[other] !== 1);
-    if (next === undefined || shape[axis] === 1) return true;
-    return equalDims(strides[axis]!, multiplyDims(strides[next]!, shape[next]!));
-  });
-  if (!isPointwiseShape(p) || p.out.length === 1 || !joined || !context.joinsDims(axes))
-    return [p, input, null];
+  if (!isPointwiseShape(p) || p.out.length === 1 || !joins(input.strided, axes)) return apart;
+  const isWhole = context.joinsDims(axes);
+  if (!isWhole && !gainsByDivision(p, context.target)) return apart;
+  const { shape, strides, offset } = input.strided;
   const places = productOfDims(p.out);
   const innermost = axes.filter((axis) => shape[axis] !== 1).at(-1) ?? axes.at(-1)!;
-  return [
-    { ...p, out: [places], kernel: [1], strides: [1], dilations: [1] },
-    {
-      buffer: input.buffer,
-      strided: {
-        shape: [shape[0]!, shape[1]!, places],
-        offset: input.strided.offset,
-        strides: [strides[0]!, strides[1]!, strides[innermost]!],
-      },
+  const strided = {
+    shape: [shape[0]!, shape[1]!, places],
+    offset,
+    strides: [strides[0]!, strides[1]!, strides[innermost]!],
+  };
+  return {
+    parameters: { ...p, out: [places], kernel: [1], strides: [1], dilations: [1] },
+    place: { buffer: input.buffer, strided },
+    placesOf: (s, [place]) => {
+      // Other dims hold one place, whose stride may be any.
+      if (isWhole) return axes.map((axis) => (axis === innermost ? place! : i32Constant(0)));
+      const columns = p.out.at(-1) as number;
+      return [s.let("y", div(place!, columns)), s.let("x", rem(place!, columns))];
     },
-    innermost, // others hold one place, whose stride may be any
-  ];
+  };
+}
+
+/** Tiles that keep enough sums to hide how long a multiply-add takes, of the usual eight columns. */
+const fewestRows = 4;
+
+/**
+ * True where tiles that end at the edge of each row would be small. Threads do without: of places that are divided it
+ * is not seen that no two tiles share one.
+ */
+function gainsByDivision({ out, inChannels }: ConvolutionParameters, target: Target): boolean {
+  const [rows, columns] = out;
+  if (target.threads || out.length !== 2 || !isStatic(rows!) || !isStatic(columns!)) return false;
+  const tiles = splitEvenly(columns, rowsFor(2 * lanes, target));
+  return rows > 1 && inChannels >= 32 && tiles.some((tile) => tile.rows < fewestRows);
 }
 
 /** Weights [M, C, ...ones] seen with fewer tap dims, as where places are joined. */

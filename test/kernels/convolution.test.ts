@@ -2,8 +2,9 @@
 
 import fc from "fast-check";
 import { describe, test } from "vitest";
+import { expectLevels } from "../harness.js";
 import { randomTensor, sweep } from "../harness-random.js";
-import type { AttributeSpec } from "../onnx/build-model.js";
+import type { AttributeSpec, ModelSpec } from "../onnx/build-model.js";
 import { expectNode } from "./cases.js";
 
 interface Geometry {
@@ -185,4 +186,26 @@ describe("shapes with paths of their own", () => {
   for (const [name, g] of shapes) {
     test(name, () => check({ batch: 2, groups: 1, bias: true, ...g }));
   }
+});
+
+test.each([
+  [[5, 7], "Relu"],
+  [[7, 7], "HardSwish"],
+  [[2, 3], "Sigmoid"],
+] as const)("1x1 over %s places whose result has a border, with %s", async (spatial, after) => {
+  const model: ModelSpec = {
+    inputs: { x: ["float32", [2, 40, ...spatial]] },
+    outputs: { y: ["float32"] },
+    initializers: {
+      w: randomTensor(1, [33, 40, 1, 1]),
+      b: randomTensor(2, [33]),
+      d: randomTensor(3, [33, 1, 3, 3]),
+    },
+    nodes: [
+      { op: "Conv", inputs: ["x", "w", "b"], outputs: ["c"] },
+      { op: after, inputs: ["c"], outputs: ["a"] },
+      { op: "Conv", inputs: ["a", "d"], outputs: ["y"], attributes: { pads: [1, 1, 1, 1], group: 33 } },
+    ],
+  };
+  await expectLevels(model, { x: randomTensor(4, [2, 40, ...spatial]) });
 });
