@@ -7,7 +7,8 @@ import { convertModel } from "./decode-graph.js";
 import { type ExternalDataResolver, resolveExternalData } from "./external-data.js";
 import { inlineFunctions } from "./functions.js";
 import type { OnnxModel } from "./model.js";
-import { modelProto } from "./schema.js";
+import { beginningOf, isText, refuseOtherFiles } from "./other-files.js";
+import { type ModelProto, modelProto } from "./schema.js";
 import { readMessage } from "./schema-reader.js";
 
 export interface DecodeOptions {
@@ -28,42 +29,27 @@ export interface DecodeOptions {
  */
 export async function decodeModel(bytes: Uint8Array, options: DecodeOptions): Promise<OnnxModel> {
   const { limits } = options;
-  refuseOtherFiles(bytes);
-  const proto = readMessage(bytes, modelProto, limits);
+  const proto = readModel(bytes, limits);
   const files = await resolveExternalData(proto, options.externalData);
   const model = convertModel(proto, { limits, files, denseBytes: 0 });
   return checkModel(inlineFunctions(model, limits), limits);
 }
 
-/** How files begin that are often given in place of a model, and what to say of them. */
-const otherFiles: readonly { start: RegExp | string; what: string; hint?: string }[] = [
-  {
-    start: "version https://git-lfs",
-    what: "a Git LFS pointer, not the model itself",
-    hint: "run `git lfs pull`, or download the file it stands for",
-  },
-  {
-    start: /^\s*<(!doctype|html|head|body|\?xml)/i,
-    what: "a web page, not a model",
-    hint: "a download that failed or needs a login often leaves one",
-  },
-  {
-    start: "PK\x03\x04",
-    what: "a zip archive (PyTorch's own format is one)",
-    hint: "unpack it, or export the model to ONNX",
-  },
-  { start: "\x1f\x8b", what: "gzip-compressed", hint: "unpack it first" },
-  { start: /^....ORTM/s, what: "an ORT format model", hint: "give the .onnx file that it was made from" },
-  { start: /^....TFL3/s, what: "a TensorFlow Lite model", hint: "convert it to ONNX" },
-  { start: /^\s*[{[]\s*"/, what: "JSON, not a model" },
-];
-
-function refuseOtherFiles(bytes: Uint8Array): void {
-  if (bytes.length === 0) throw new KilnError("E_DECODE", "the file is empty");
-  const start = String.fromCharCode(...bytes.subarray(0, 64));
-  for (const { start: pattern, what, hint } of otherFiles) {
-    if (typeof pattern === "string" ? start.startsWith(pattern) : pattern.test(start)) {
-      throw new KilnError("E_DECODE", `the file is ${what}`, hint === undefined ? {} : { hint });
-    }
+function readModel(bytes: Uint8Array, limits: Limits): ModelProto {
+  refuseOtherFiles(bytes);
+  try {
+    return readMessage(bytes, modelProto, limits);
+  } catch (error) {
+    if (!(error instanceof KilnError) || error.code !== "E_DECODE" || beginsAsModel(bytes)) throw error;
+    // Where the decoder stopped says nothing of a file that never was a model.
+    throw new KilnError("E_DECODE", `the file is no ONNX model: it begins with ${beginningOf(bytes)}`, {
+      hint: "look whether the path or URL is the right one, and the download complete",
+    });
   }
+}
+
+/** Whether the first field is one of a model's: if so, what follows is damaged. */
+function beginsAsModel(bytes: Uint8Array): boolean {
+  const field = modelProto.table.byNumber.get(bytes[0]! >>> 3)?.[1];
+  return field?.wire === (bytes[0]! & 7) && !isText(bytes);
 }

@@ -22,7 +22,24 @@ type SessionOptions = InferenceSession.SessionOptions;
 export async function openOrCompile(source: string | Uint8Array, options: SessionOptions): Promise<Model> {
   const bytes = typeof source === "string" ? await (await open(source, {})).bytes() : source;
   if (isModule(bytes)) return openModule(source, options);
-  const path = typeof source === "string" ? pathOf(source) : undefined;
+  try {
+    return await openOnnx(bytes, typeof source === "string" ? pathOf(source) : undefined, options);
+  } catch (error) {
+    if (!(error instanceof KilnError) || error.code !== "E_DECODE") throw error;
+    const label = typeof source === "string" ? source : "the bytes of the model";
+    throw new KilnError(
+      "E_DECODE",
+      `${label}: ${error.message}
+  A session takes an ONNX model, or a module that "npx kiln compile" made of one`,
+    );
+  }
+}
+
+async function openOnnx(
+  bytes: Uint8Array,
+  path: string | undefined,
+  options: SessionOptions,
+): Promise<Model> {
   const name = path === undefined ? "model" : basename(path, extname(path));
   const model = { bytes, externalData: externalDataOf(options.externalData ?? [], path) };
   const dims = await boundDims(model, options.freeDimensionOverrides);

@@ -271,11 +271,25 @@ describe("files of another kind are named", () => {
     ["ORT format", text("\x18\0\0\0ORTM\0"), /ORT format/],
     ["TensorFlow Lite", text("\x1c\0\0\0TFL3\0"), /TensorFlow Lite/],
     ["JSON", text('{"error": "not found"}'), /JSON/],
+    ["Zstandard", Uint8Array.of(0x28, 0xb5, 0x2f, 0xfd, 4), /Zstandard/],
+    ["HDF5", Uint8Array.of(0x89, 0x48, 0x44, 0x46, 13), /HDF5/],
+    ["GGUF", text("GGUF\x03\0\0\0"), /GGUF/],
+    ["safetensors", text('\x50\x01\0\0\0\0\0\0{"__metadata__"'), /safetensors/],
+    ["pickle", Uint8Array.of(0x80, 2, 0x8a, 10), /pickle/],
+    ["WebAssembly", text("\0asm\x01\0\0\0"), /WebAssembly module/],
+    ["text", text("Not found\n"), /no ONNX model: it begins with "Not found"\n {2}hint/],
+    ["long text", text("Bad\tgateway ".repeat(20)), /begins with "Bad\\tgateway .*\.\.\."/],
+    ["zeros", new Uint8Array(100), /begins with the bytes 00 00 00 00 00 00 00 00\n/],
+    ["one byte", Uint8Array.of(0xff), /begins with the bytes ff\n/],
   ])("%s", async (_, bytes, message) => {
     await expectError(() => decodeModel(bytes, { limits }), "E_DECODE", message);
   });
 
-  test("any other file is malformed", async () => {
-    await expectError(() => decodeModel(text("Not found\n"), { limits }), "E_DECODE", /malformed ModelProto/);
+  test("a file that begins as a model does is damaged", async () => {
+    await expectError(
+      () => decodeModel(Uint8Array.of(0x08, 8, 0x3a, 100, 0), { limits }),
+      "E_DECODE",
+      /malformed ModelProto|malformed GraphProto/,
+    );
   });
 });

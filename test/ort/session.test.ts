@@ -340,7 +340,11 @@ describe("create", () => {
   test.each<[string, RegExp, unknown[]]>([
     ["a missing file", /cannot read nowhere.onnx: ENOENT/, ["nowhere.onnx"]],
     ["an empty file", /the file is empty/, [new Uint8Array()]],
-    ["what is no model", /malformed ModelProto/, [new Uint8Array(100)]],
+    [
+      "what is no model",
+      /cannot read the model: the file is no ONNX model: it begins with .*\n.*\n.*kiln compile/s,
+      [new Uint8Array(100)],
+    ],
     [
       "an unknown provider",
       /no available backend found.*Kiln computes on the CPU/,
