@@ -26,10 +26,10 @@ export async function openOrCompile(source: string | Uint8Array, options: Sessio
     return await openOnnx(bytes, typeof source === "string" ? pathOf(source) : undefined, options);
   } catch (error) {
     if (!(error instanceof KilnError) || error.code !== "E_DECODE") throw error;
-    const label = typeof source === "string" ? source : "the bytes of the model";
+    const label = typeof source === "string" ? source : "the model";
     throw new KilnError(
       "E_DECODE",
-      `${label}: ${error.message}
+      `cannot read ${label}: ${error.message}
   A session takes an ONNX model, or a module that "npx kiln compile" made of one`,
     );
   }
