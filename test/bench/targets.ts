@@ -122,9 +122,8 @@ function kernelTargets(all: readonly BenchReport[]): Target[] {
       least: 0.85,
       reason:
         "The inner loop runs out of the nearest cache, the product's 3 MB come from those that the processor shares: what " +
-        "else runs on the machine slows the product alone, here and for the rival alike. In runs one after the other on " +
-        "this machine it reached between 69% and 86%. Tried: blocks of 32 to 384 kB, tiles of four to eight rows (`kiln " +
-        "tune` finds none faster).",
+        "else runs on the machine slows the product alone, here and for the rival alike. Tried: blocks of 32 to 384 kB, tiles " +
+        "of four to eight rows (`kiln tune` finds none faster).",
     }),
     each("3x3 convolution, time to that of the direct way at the peak", "1", convolution, {
       value: (report) => bestOf(report).medianMs / atPeak(report),
@@ -148,7 +147,8 @@ function startTargets(all: readonly BenchReport[]): Target[] {
       reason:
         "What is left of our start is filling the memory with the weights (resnet50: 118 MB, most " +
         "of the time the system's for pages that are touched first) and the first run. The rival's whole start takes about " +
-        "five runs of ours, so a fifth of it is out of reach for resnet50 on one thread. Tried: tiles as functions of their " +
+        "five runs of ours, so a fifth of it is out of reach for resnet50 on one thread. The measure varies with what else " +
+        "runs on the machine: `kiln bench` printed 2.4 to 4.6 for it. Tried: tiles as functions of their " +
         "own, whose code the engine replaces while the first run goes on, and weights that do not go through the engine. " +
         "By `kiln bench` before both and after, on one machine: resnet50 417 ms and 232, text encoder 166 and 118, " +
         "MobileNetV2 55 and 33.",
@@ -223,10 +223,12 @@ function nativeTargets(networks: readonly BenchReport[]): Target[] {
       measured: `${level.length}`,
       missed: level.length >= 3 ? [] : others.map(({ name, ratio }) => `${name} (${ratio.toFixed(2)})`),
       reason:
-        "Their 1x1 convolutions (`conv_1x1_*`) take most of the time: by `kiln profile` 80% of MobileNetV2's, 69% of " +
-        "GhostNet's, 58% of MobileNetV3-small's, at 23 to 34 GFLOP/s where the inner loop reaches 51. Native code has " +
-        "vectors four times as wide for them. Tried: depthwise convolutions over whole tiles of rows, tiles of other " +
-        "rows and blocks of 32 to 384 kB (`kiln tune`), epilogues written out or by way of a tile in memory.",
+        "Their 1x1 convolutions (`conv_1x1_*`) take most of the time: by `kiln profile` 83% of MobileNetV2's, 75% of " +
+        "ShuffleNet's, 74% of GhostNet's, 63% of MobileNetV3-small's, at 46 to 53 GFLOP/s where the inner loop reaches 65. " +
+        "Native code has vectors four times as wide for them. On this shared machine it varies between runs: with other " +
+        "work beside it native code is slowed more, and GhostNet and MobileNetV3-small have been level with it. Tried: " +
+        "depthwise convolutions over whole tiles of rows, tiles of other rows and across them, blocks of 32 to 384 kB (`kiln " +
+        "tune`), epilogues written out or by way of a tile in memory.",
     },
   ];
 }
