@@ -40,8 +40,10 @@ test("tables by variant, with means over networks only", () => {
       { report: { ...single, name: "product" }, isNetwork: false },
     ],
     sizes: [{ size: 320, report }],
+    remarks: ["on a busy machine"],
     skipped: [{ name: "absent", reason: "its file is not there" }],
   });
+  expect(text).toContain("\n- on a busy machine\n");
   expect(text).toContain("| small | 2.00 ms | 2.00 ms | 6.00 ms | **3.00** | not measured |");
   expect(text).toContain("Geometric mean of the networks: **3.00**, smallest 3.00.");
   expect(text).toContain("| 1.020 |");

@@ -16,6 +16,8 @@ export interface Suite {
   readonly backToBack?: readonly BenchReport[];
   /** What `kiln tune` gains; a quick run does not measure it. */
   readonly tunings?: readonly Tuning[];
+  /** What else a reader has to know of the measurement. */
+  readonly remarks?: readonly string[];
   /** Models that were left out, and why. */
   readonly skipped: readonly { readonly name: string; readonly reason: string }[];
 }
@@ -24,7 +26,7 @@ export const geometricMean = (values: readonly number[]): number =>
   Math.exp(values.reduce((sum, value) => sum + Math.log(value), 0) / values.length);
 
 export function resultsText(suite: Suite): string {
-  const { date, reports, sizes, skipped } = suite;
+  const { reports, sizes, skipped } = suite;
   const [first] = reports;
   const labels = [
     ...new Set(reports.flatMap(({ report }) => report.engines.filter((one) => one.isKiln).map(engineName))),
@@ -36,7 +38,7 @@ export function resultsText(suite: Suite): string {
     "Ratios say how many times faster Kiln is; times are medians, the engines taking turns in one process: networks one",
     "run each, single operators and threaded runs 25 ms each, of which the first run is not counted.",
     "",
-    ...(first === undefined ? [] : machineLines(first.report, date)),
+    ...(first === undefined ? [] : machineLines(first.report, suite)),
     ...targetLines(suite),
     ...labels.flatMap((label) => timeTable(label, reports)),
     ...backToBackLines(suite.backToBack ?? []),
@@ -53,13 +55,14 @@ export function resultsText(suite: Suite): string {
   ].join("\n");
 }
 
-function machineLines({ machine, roofline, engines }: BenchReport, date: string): string[] {
+function machineLines({ machine, roofline, engines }: BenchReport, { date, remarks = [] }: Suite): string[] {
   const rivals = engines.filter(({ isKiln }) => !isKiln).map(({ label }) => label);
   const relaxed = roofline.relaxedGflops?.toFixed(1) ?? "not there";
   return [
     `- ${date}, ${machine.cpu}, ${machine.cores} cores, Node ${machine.node}; ${[...new Set(rivals)].join(", ")}`,
     `- inner loop: plain ${roofline.plainGflops.toFixed(1)} GFLOP/s, relaxed SIMD ${relaxed}; memory: ` +
       `${roofline.readGBs.toFixed(1)} GB/s read, ${roofline.copyGBs.toFixed(1)} GB/s copied`,
+    ...remarks.map((remark) => `- ${remark}`),
     "",
   ];
 }

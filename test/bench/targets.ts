@@ -148,7 +148,7 @@ function startTargets(all: readonly BenchReport[]): Target[] {
         "What is left of our start is filling the memory with the weights (resnet50: 118 MB, most " +
         "of the time the system's for pages that are touched first) and the first run. The rival's whole start takes about " +
         "five runs of ours, so a fifth of it is out of reach for resnet50 on one thread. The measure varies with what else " +
-        "runs on the machine: `kiln bench` printed 2.4 to 4.6 for it. Tried: tiles as functions of their " +
+        "runs on the machine: `kiln bench` printed 2.4 to 3.1 for it. Tried: tiles as functions of their " +
         "own, whose code the engine replaces while the first run goes on, and weights that do not go through the engine. " +
         "By `kiln bench` before both and after, on one machine: resnet50 417 ms and 232, text encoder 166 and 118, " +
         "MobileNetV2 55 and 33.",
