@@ -4,7 +4,7 @@ import { formatFacts, formatTable, left, right } from "../cli/table.js";
 import type { Colors } from "../cli/terminal.js";
 import { formatBytes, formatCount, formatTime } from "../cli/units.js";
 import type { BenchReport, EngineReport } from "./bench.js";
-import { type ColdStarts, fastestStart } from "./cold-start.js";
+import { type ColdStarts, coldStartRatio } from "./cold-start.js";
 import type { PositionedProfile } from "./position.js";
 import type { Roofline } from "./roofline.js";
 
@@ -78,7 +78,7 @@ export function facts(report: BenchReport): [string, string][] {
 function coldStartText(coldStarts: ColdStarts): string {
   const { kiln, rival } = coldStarts;
   const ours = kiln.map(({ label, medianMs }) => `${formatTime(medianMs)} (${label})`).join(", ");
-  const { ratio } = fastestStart(coldStarts);
+  const ratio = coldStartRatio(coldStarts);
   if (rival === null || ratio === null) return ours;
   return `${ours}; onnxruntime-web ${formatTime(rival.medianMs)} (${ratio.toFixed(1)} times faster)`;
 }

@@ -53,9 +53,9 @@ const range = {
 /**
  * Looks at the generation before a worker sleeps: some milliseconds, so that it is awake when the next run begins, also
  * where the host does something in between. One that has to be woken for each run may be woken on the core where the
- * main thread runs, and stay there while another is idle. pthreadpool, XNNPACK's, looks as often. What it costs: two threads
- * that have one core between them take 1.7 times as long as one (onnxruntime-web's 1.8 times). Looking less where it is in
- * vain would save that, but left a worker that had come to lie on the main thread's core there.
+ * main thread runs, and stay there while another is idle. pthreadpool, XNNPACK's, looks as often. What it costs:
+ * where there are more threads than cores, as with onnxruntime-web's, they take longer than one thread would. Looking
+ * less where it is in vain would save that, but left a worker that had come to lie on the main thread's core there.
  */
 const WORKER_SPINS = 1_000_000;
 

@@ -142,8 +142,9 @@ async function runSuite(folder: string): Promise<Suite> {
       reports.push({ report, isNetwork: model.isNetwork });
       if (flags.quick) continue;
       if (model.isNetwork) {
-        const report = await attempt(model, folder, backToBackFlags);
-        if (typeof report !== "string") backToBack.push(report);
+        const warm = await attempt(model, folder, backToBackFlags);
+        if (typeof warm === "string") skipped.push({ name: `${model.name}, back to back`, reason: warm });
+        else backToBack.push(warm);
       }
       const tuned = await tune(model, folder).catch(reasonOf);
       if (typeof tuned === "string") skipped.push({ name: `${model.name}, tuned`, reason: tuned });

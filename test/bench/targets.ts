@@ -1,7 +1,7 @@
 /** What Kiln sets out to reach, and how far what was measured is from it. */
 
 import { type BenchReport, bestOf } from "../../compiler/bench/bench.js";
-import { fastestStart } from "../../compiler/bench/cold-start.js";
+import { coldStartRatio } from "../../compiler/bench/cold-start.js";
 import { engineName } from "../../compiler/bench/report-text.js";
 import { formatBytes, formatTime } from "../../compiler/cli/units.js";
 import { geometricMean, type Suite } from "./results.js";
@@ -135,7 +135,7 @@ function kernelTargets(all: readonly BenchReport[]): Target[] {
 
 function startTargets(all: readonly BenchReport[]): Target[] {
   const started = all.flatMap(({ name, coldStarts }) => {
-    const ratio = coldStarts && fastestStart(coldStarts).ratio;
+    const ratio = coldStarts && coldStartRatio(coldStarts);
     return ratio === null ? [] : [{ name, ratio }];
   });
   const gzip = all.flatMap(({ sizes }) => sizes.runtimeGzipBytes ?? []).at(0);

@@ -49,7 +49,9 @@ describe("loops that are shared out", () => {
   test("pieces of a range, beside what lies behind it", () => {
     const body =
       "for b in 0..828 step 34 { for r in 0..5 { for p in b..min_s(b + 34, 828) { for c in 0..8 { y[r * 6625 + p * 8 + c] = x[c] } } } } for q in 0..5 { y[q * 6625 + 6624] = 1.0 }";
-    expect(isShared(kernel("x: read f32[8], y: write f32[33125]", body))).toBe(true);
+    const parameters = "x: read f32[8], y: write f32[33125]";
+    expect(isShared(kernel(parameters, body))).toBe(true);
+    expect(isShared(kernel(parameters, body.replace("+ 6624", "+ 6623")))).toBe(false);
   });
 
   test("those of open sizes", () => {
