@@ -13,7 +13,7 @@ import { lowerElementwise } from "./elementwise.js";
 import { loopsOver, memoryOrder } from "./loops.js";
 import type { Lowering } from "./lower.js";
 import { KernelScope, type Placement } from "./scope.js";
-import { dense } from "./strided.js";
+import { dense, type Strided } from "./strided.js";
 
 const int64Scalar: TensorType = { dtype: "int64", shape: [] };
 const boolScalar: TensorType = { dtype: "bool", shape: [] };
@@ -91,6 +91,7 @@ class LoopLowering {
       this.copy(value, lowering.placementOf(value), this.carried[i]!);
     });
     this.setCondition(condition ?? null);
+    this.defineUnused();
     const captured = node.inputs.slice(2 + this.count).map((value) => lowering.placementOf(value!));
     const [pass, holds, ...rest] = region.inputs;
     lowering.setPlacement(pass!, { buffer: this.counter, strided: dense([]) });
@@ -138,15 +139,10 @@ class LoopLowering {
     const { lowering } = this;
     const place = lowering.placementOf(value);
     const own = this.carried[i]!;
-    if (place.buffer === own.buffer && String(place.strided.offset) === String(own.strided.offset)) {
-      const isSame = place.strided.strides.every((stride, axis) =>
-        equalDims(stride, own.strided.strides[axis]!),
-      );
-      if (isSame) return own;
-    }
+    if (place.buffer === own.buffer && isSamePlace(place.strided, own.strided)) return own;
     const symbols = this.ownSymbols();
     const depends = [...dimSymbols(place.buffer.byteLength)].some((name) => symbols.has(name));
-    const isShared = this.carried.some(({ buffer }) => buffer === place.buffer);
+    const isShared = [this.condition, ...this.carried.map(({ buffer }) => buffer)].includes(place.buffer);
     if (!depends && !isShared) return place;
     // Dims that are about to get other values are kept under other names.
     const kept: Define["symbols"][number][] = [];
@@ -170,6 +166,18 @@ class LoopLowering {
   /** The symbols of carried dims that change, with the dims that these shapes give them. */
   private symbolsOf(shapeOf: (carried: number) => readonly Dim[]): NamedDim[] {
     return namedDims(this.node.attributes.symbols, shapeOf);
+  }
+
+  /** The dims of lists as they are where no pass decides them. */
+  private defineUnused(): void {
+    const { listSymbols, listSizes } = this.node.attributes;
+    const sizes = listSizes as readonly number[];
+    this.define(
+      (listSymbols as readonly string[]).map((entry, i) => ({
+        name: splitAt(entry, "=")[1],
+        value: sizes[i]!,
+      })),
+    );
   }
 
   /** The first pass decides the dims of lists that nothing outside does; the others must have the same. */
@@ -258,6 +266,11 @@ class LoopLowering {
     this.call(scope);
   }
 }
+
+const isSamePlace = (a: Strided, b: Strided): boolean =>
+  equalDims(a.offset, b.offset) &&
+  a.shape.every((dim, axis) => equalDims(dim, b.shape[axis]!)) &&
+  a.strides.every((stride, axis) => equalDims(stride, b.strides[axis]!));
 
 interface NamedDim {
   readonly name: string;

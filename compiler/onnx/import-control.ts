@@ -1,4 +1,4 @@
-/** If, Loop and Scan: nodes with regions of their own. */
+/** If and Loop: nodes with regions of their own. */
 
 import { KilnError } from "../diagnostics.js";
 import { type Dim, dimSymbols, equalDims, isStatic, productOfDims, symbolDim } from "../ir/dim.js";
@@ -8,7 +8,7 @@ import { tensorOf } from "../ir/tensor.js";
 import type { ImportBuilder } from "./import-builder.js";
 import { ChoiceNeeded, type Choices, firstLine } from "./import-choices.js";
 import { EitherRank, type Known } from "./import-scope.js";
-import type { OnnxGraph, OnnxNode } from "./model.js";
+import type { OnnxGraph, OnnxNode, OnnxValueInfo } from "./model.js";
 
 /** What the importer does for regions. */
 export interface RegionImporter {
@@ -28,7 +28,7 @@ interface RegionParts {
   readonly finish: (get: (name: string) => Value, builder: ImportBuilder) => Value[];
 }
 
-const refuse = (reason: string): never => {
+export const refuse = (reason: string): never => {
   throw new KilnError("E_UNSUPPORTED", reason);
 };
 
@@ -156,6 +156,8 @@ interface LoopPlan {
   /** Whether the first pass is made; null where it is for certain. */
   readonly condition: Value | null;
   readonly initial: readonly Value[];
+  /** The results of the body that are collected, as the model declares them. */
+  readonly collected: readonly OnnxValueInfo[];
   /** Makes the region, given the types that carried values have in it. */
   readonly body: (types: readonly TensorType[]) => Body;
 }
@@ -193,11 +195,13 @@ export function makeLoop(importer: RegionImporter, node: OnnxNode, plan: LoopPla
   const passesName = endsEarly && lists.length > 0 ? `@${importer.name(`${node.name}.passes`)}` : null;
   const passes: Dim = passesName !== null ? symbolDim(passesName) : (bound?.dim ?? 0);
   const listSymbols: string[] = [];
+  const listSizes: number[] = [];
   const listTypes = lists.map(({ type }, i): TensorType => {
     const shape = type.shape.map((dim, axis): Dim => {
       if (![...dimSymbols(dim)].some((name) => inner.has(name) || symbols.has(name))) return dim;
       const symbol = `@${importer.name(`${node.name}.collected`)}`;
       listSymbols.push(`${i}.${axis + 1}=${symbol}`);
+      listSizes.push(declaredSize(plan.collected[i], axis));
       return symbolDim(symbol);
     });
     return { dtype: type.dtype, shape: [passes, ...shape] };
@@ -211,12 +215,22 @@ export function makeLoop(importer: RegionImporter, node: OnnxNode, plan: LoopPla
       carried: count,
       symbols: [...symbols].map(([symbol, place]) => `${place}=${symbol}`),
       listSymbols,
+      listSizes,
       ...(passesName !== null && { passes: passesName }),
     },
     regions: [body.graph],
     source: [node.name],
   });
   return builder.addControl(made);
+}
+
+/**
+ * The size that a dim of a list has where no pass decides it. The specification does not say; onnxruntime takes what
+ * the model declares, and 0 where that is no number.
+ */
+function declaredSize(declared: OnnxValueInfo | undefined, axis: number): number {
+  const dim = declared?.type?.kind === "tensor" ? declared.type.dims?.[axis] : undefined;
+  return typeof dim === "number" ? Math.max(dim, 0) : 0;
 }
 
 /** The types of carried values with symbols for the dims that a pass changes; null where none is left. */
@@ -294,6 +308,7 @@ export function importLoop(
     passes: isEndless ? null : (given ?? null),
     condition: condition ?? null,
     initial: values,
+    collected: source.outputs.slice(1 + values.length),
     body: (types) => {
       const parameters = parametersOf(importer, names, types);
       return importer.region(`${node.name}.body`, source, {
@@ -312,90 +327,4 @@ function parametersOf(
 ): Map<string, Value> {
   const all: TensorType[] = [{ dtype: "int64", shape: [] }, { dtype: "bool", shape: [] }, ...types];
   return new Map(names.map((name, i) => [name, new Value(importer.name(name), all[i]!)]));
-}
-
-/** A loop over the parts of its inputs along an axis. */
-export function importScan(
-  importer: RegionImporter,
-  node: OnnxNode,
-  inputs: readonly (Value | null)[],
-): Value[] {
-  if (node.opset < 9) refuse("Scan of opset 8, with a batch and lengths of its own, is not supported");
-  const { builder } = importer;
-  const source = graphAttribute(node, "body");
-  const integers = (name: string): number[] => {
-    const found = node.attributes.get(name);
-    return found?.kind === "ints" ? found.value.map(Number) : [];
-  };
-  const found = node.attributes.get("num_scan_inputs");
-  const scanned = found?.kind === "int" ? Number(found.value) : 0;
-  const given = inputs.map((value, i) => value ?? refuse(`input ${i} is missing`));
-  const states = given.slice(0, given.length - scanned);
-  const sequences = given.slice(given.length - scanned);
-  if (sequences.length === 0 || sequences.length !== scanned) refuse("it has no inputs to scan");
-  const [axes, directions] = [integers("scan_input_axes"), integers("scan_input_directions")];
-  const axisOf = (i: number) => {
-    const axis = axes[i] ?? 0;
-    return axis < 0 ? axis + sequences[i]!.rank : axis;
-  };
-  const shape = builder.op("Shape", [sequences[0]!]);
-  const length = builder.op("Gather", [shape, builder.constant(tensorOf("int64", [], [axisOf(0)]))]);
-  const names = source.inputs.map(({ name }) => name);
-  const results = makeLoop(importer, node, {
-    passes: length,
-    condition: null,
-    initial: states,
-    body: (types) => scanBody(importer, node, source, { names, types, sequences, axisOf, directions }),
-  });
-  const [outAxes, outDirections] = [integers("scan_output_axes"), integers("scan_output_directions")];
-  return results.map((value, i) => {
-    if (i < states.length) return value;
-    const k = i - states.length;
-    return arrange(builder, value, outAxes[k] ?? 0, outDirections[k] === 1);
-  });
-}
-
-function scanBody(
-  importer: RegionImporter,
-  node: OnnxNode,
-  source: OnnxGraph,
-  scan: {
-    names: readonly string[];
-    types: readonly TensorType[];
-    sequences: readonly Value[];
-    axisOf: (i: number) => number;
-    directions: readonly number[];
-  },
-): Body {
-  const { names, types, sequences, axisOf, directions } = scan;
-  const pass = new Value(importer.name(`${node.name}.pass`), { dtype: "int64", shape: [] });
-  const condition = new Value(importer.name(`${node.name}.cond`), { dtype: "bool", shape: [] });
-  const states = types.map((type, i) => [names[i]!, new Value(importer.name(names[i]!), type)] as const);
-  return importer.region(`${node.name}.body`, source, {
-    inputs: [pass, condition, ...states.map(([, value]) => value)],
-    bind: (capture, builder) => {
-      const parts = sequences.map((sequence, i) => {
-        // Negative indices count from the end: -1 - pass.
-        const backward = () => builder.op("Sub", [builder.scalar("int64", -1), pass]);
-        const index = directions[i] === 1 ? backward() : pass;
-        const part = builder.op("Gather", [capture(sequence), index], { axis: axisOf(i) });
-        return [names[states.length + i]!, part] as const;
-      });
-      return new Map([...states, ...parts]);
-    },
-    finish: (get, builder) => [builder.scalar("bool", 1), ...source.outputs.map(({ name }) => get(name))],
-  });
-}
-
-/** The list with its first dim moved to an axis, and turned round. */
-function arrange(builder: ImportBuilder, list: Value, axis: number, isReversed: boolean): Value {
-  let value = list;
-  if (isReversed) {
-    const one = (n: number) => builder.ints([n]);
-    value = builder.op("Slice", [value, one(-1), one(-(2 ** 31)), one(0), one(-1)]);
-  }
-  const place = axis < 0 ? axis + value.rank : axis;
-  if (place === 0) return value;
-  const others = value.shape.map((_, i) => i).slice(1);
-  return builder.op("Transpose", [value], { perm: [...others.slice(0, place), 0, ...others.slice(place)] });
 }

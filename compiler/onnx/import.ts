@@ -21,12 +21,12 @@ import {
   graphAttribute,
   importBranch,
   importLoop,
-  importScan,
   type RegionImporter,
   requireSingle,
 } from "./import-control.js";
 import { checkSymbols, type InputSizes, inputTypes } from "./import-inputs.js";
 import { isControlOperator } from "./import-operators.js";
+import { importScan } from "./import-scan.js";
 import { EitherRank, type Known, RegionScope, reported, Scope, Sequence, Unknown } from "./import-scope.js";
 import { importSequence, isSequenceOperator, nonTensorReason } from "./import-sequences.js";
 import { makeStates, type StatePairs } from "./import-states.js";

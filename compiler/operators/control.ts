@@ -31,6 +31,8 @@ const loopAttributes = {
   symbols: attribute.strings([]),
   /** Symbols of dims of lists that the first pass decides, as `list.axis=symbol`. */
   listSymbols: attribute.strings([]),
+  /** The sizes that they stand for where there is no pass. */
+  listSizes: attribute.ints([]),
   /** The symbol of the number of passes where the condition can end the loop early; else the bound is the number. */
   passes: attribute.optional("string"),
 } as const;

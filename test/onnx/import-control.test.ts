@@ -1,9 +1,19 @@
 /** If, Loop and Scan as they are run: values at every level against onnxruntime-web. */
 
 import { describe, expect, test } from "vitest";
+import { compile } from "../../compiler/index.js";
+import type { DType } from "../../compiler/ir/dtype.js";
 import { tensorOf } from "../../compiler/ir/tensor.js";
-import { expectLevels, type Tensors } from "../harness.js";
-import type { GraphSpec, ModelSpec, NodeSpec } from "./build-model.js";
+import { load } from "../../runtime/index.js";
+import { expectLevels, type Tensors, toRuntime } from "../harness.js";
+import {
+  buildModel,
+  type GraphSpec,
+  type ModelSpec,
+  type NodeSpec,
+  type TensorSpec,
+  type ValueSpec,
+} from "./build-model.js";
 
 const node = (op: string, inputs: string[], outputs: string[], attributes: NodeSpec["attributes"] = {}) => ({
   op,
@@ -111,6 +121,186 @@ describe("Loop", () => {
     };
     const { reference } = await expectLevels(model, { x, passes: integer(3) });
     expect(reference.y!.dims).toEqual([8, 3]);
+  });
+});
+
+/** What a Loop does to the value that it carries; `passes` is its trip count. */
+interface LoopSpec {
+  readonly inputs: Record<string, ValueSpec>;
+  readonly initializers?: Record<string, TensorSpec>;
+  /** Names of what is carried at first, and what the body knows that by. */
+  readonly carried: Record<string, string>;
+  readonly nodes: NodeSpec[];
+  /** Results of the body behind its condition `goOn`. */
+  readonly results: Record<string, ValueSpec>;
+}
+
+const loopModel = ({ inputs, initializers, carried, nodes, results }: LoopSpec): ModelSpec => {
+  const [initial, names] = [Object.keys(carried), Object.values(carried)];
+  const open = (name: string): [string, ValueSpec] => {
+    const [dtype, dims = []] = inputs[name] as [DType, number[]];
+    return [carried[name]!, [dtype, dims.map(() => null)]];
+  };
+  const outputs = Object.entries(results).map(([name, spec], i): [string, ValueSpec] => {
+    const [dtype, dims = []] = spec as [DType, (number | null)[]];
+    return [`${name}.all`, [dtype, (i < names.length ? dims : [null, ...dims]).map(() => null)]];
+  });
+  const body: GraphSpec = {
+    inputs: { i: ["int64", []], go: ["bool", []], ...Object.fromEntries(initial.map(open)) },
+    outputs: { goOn: ["bool", []], ...results },
+    nodes,
+  };
+  return {
+    inputs: { passes: ["int64", []], ...inputs },
+    outputs: Object.fromEntries(outputs),
+    ...(initializers !== undefined && { initializers }),
+    nodes: [
+      node(
+        "Loop",
+        ["passes", "", ...initial],
+        outputs.map(([name]) => name),
+        { body },
+      ),
+    ],
+  };
+};
+
+const goesOn = node("Identity", ["go"], ["goOn"]);
+const ints = (...values: number[]) => tensorOf("int64", [values.length], values);
+const places = { first: ints(0), second: ints(1), last: ints(-1), end: ints(99) };
+const slice = (x: string, from: string, to: string, y: string, axis = "first") =>
+  node("Slice", [x, from, to, axis], [y]);
+
+describe("lists of a Loop without a pass", () => {
+  /** Collects the last number of a value whose length the model does not tell. */
+  const collecting = (size: number | string | null): ModelSpec =>
+    loopModel({
+      inputs: { x: ["float32", [3]] },
+      initializers: places,
+      carried: { x: "c" },
+      nodes: [goesOn, slice("c", "first", "last", "n"), slice("n", "first", "second", "item")],
+      results: { n: ["float32", [null]], item: ["float32", [size]] },
+    });
+  const row = tensorOf("float32", [3], [7, 8, 9]);
+
+  test.each([
+    [1, [0, 1]],
+    [null, [0, 0]],
+    ["k", [0, 0]],
+  ])("have the dims that the body declares, %s", async (size, dims) => {
+    const { reference } = await expectLevels(collecting(size), { x: row, passes: integer(0) });
+    expect(reference["item.all"]!.dims).toEqual(dims);
+  });
+
+  test("have those whatever an earlier run collected", async () => {
+    const { wasm } = await compile(buildModel(collecting(null)));
+    const module = await load(wasm as Uint8Array<ArrayBuffer>);
+    const dims = [0, 2, 0].map(
+      (passes) => module.runSync(toRuntime({ x: row, passes: integer(passes) }))["item.all"]!.dims,
+    );
+    module.dispose();
+    expect(dims).toEqual([
+      [0, 0],
+      [2, 1],
+      [0, 0],
+    ]);
+  });
+});
+
+describe("what a Loop carries", () => {
+  const five = tensorOf("float32", [5], [1, 2, 3, 4, 5]);
+  const flips = {
+    then_branch: arm([slice("c", "second", "end", "r")]),
+    else_branch: arm([slice("c", "first", "last", "r")]),
+  };
+  const growing: GraphSpec = {
+    inputs: { j: ["int64", []], on: ["bool", []], d: ["float32", [null]] },
+    outputs: { still: ["bool", []], next: ["float32", [null]], item: ["float32", []] },
+    nodes: [
+      node("Identity", ["on"], ["still"]),
+      node("Concat", ["d", "x"], ["next"], { axis: 0 }),
+      node("ReduceSum", ["next"], ["item"], { keepdims: 0 }),
+    ],
+  };
+
+  const cases: [string, LoopSpec, Tensors][] = [
+    [
+      "may be a part of itself, where it lies",
+      {
+        inputs: { x: ["float32", [2, 3]] },
+        initializers: places,
+        carried: { x: "c" },
+        nodes: [goesOn, slice("c", "first", "last", "n", "second")],
+        results: { n: ["float32", [null, null]] },
+      },
+      { x },
+    ],
+    [
+      "may be the condition of the pass before",
+      {
+        inputs: { flag: ["bool", []] },
+        initializers: { one: integer(1) },
+        carried: { flag: "c" },
+        nodes: [node("Less", ["i", "one"], ["goOn"]), node("Identity", ["go"], ["n"])],
+        results: { n: ["bool", []] },
+      },
+      { flag: bool(0) },
+    ],
+    [
+      "may be parts of one another",
+      {
+        inputs: { x: ["float32", [5]], y: ["float32", [5]] },
+        initializers: places,
+        carried: { x: "c", y: "d" },
+        nodes: [goesOn, slice("d", "second", "end", "n"), slice("c", "first", "last", "m")],
+        results: { n: ["float32", [null]], m: ["float32", [null]] },
+      },
+      { x: five, y: tensorOf("float32", [5], [9, 8, 7, 6, 5]) },
+    ],
+    [
+      "may lose what the branch of an If takes off",
+      {
+        inputs: { x: ["float32", [5]] },
+        initializers: { ...places, one: integer(1) },
+        carried: { x: "c" },
+        nodes: [goesOn, node("Equal", ["i", "one"], ["q"]), node("If", ["q"], ["n"], flips)],
+        results: { n: ["float32", [null]] },
+      },
+      { x: five },
+    ],
+    [
+      "may be what a Loop inside makes of it, in another number of passes each time",
+      {
+        inputs: { x: ["float32", [5]] },
+        carried: { x: "c" },
+        nodes: [
+          goesOn,
+          node("Loop", ["i", "", "c"], ["n", "sums"], { body: growing }),
+          node("ReduceSum", ["sums"], ["item"], { keepdims: 0 }),
+        ],
+        results: { n: ["float32", [null]], item: ["float32", []] },
+      },
+      { x: five },
+    ],
+  ];
+
+  test.each(cases)("%s", async (_, spec, given) => {
+    const model = buildModel(loopModel(spec));
+    for (const passes of [0, 1, 3]) await expectLevels(model, { ...given, passes: integer(passes) });
+  });
+
+  test("keeps its rank, or the node is refused by name", async () => {
+    const model = loopModel({
+      inputs: { x: ["float32", [5]] },
+      initializers: places,
+      carried: { x: "c" },
+      nodes: [goesOn, node("Unsqueeze", ["c", "first"], ["n"])],
+      results: { n: ["float32"] },
+    });
+    model.nodes[0]!.name = "deepening";
+    await expect(compile(buildModel(model))).rejects.toThrow(
+      /node "deepening" \(Loop.*the rank of carried value 0 changes/,
+    );
   });
 });
 
