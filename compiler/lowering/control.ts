@@ -91,7 +91,6 @@ class LoopLowering {
       this.copy(value, lowering.placementOf(value), this.carried[i]!);
     });
     this.setCondition(condition ?? null);
-    this.defineUnused();
     const captured = node.inputs.slice(2 + this.count).map((value) => lowering.placementOf(value!));
     const [pass, holds, ...rest] = region.inputs;
     lowering.setPlacement(pass!, { buffer: this.counter, strided: dense([]) });
@@ -109,6 +108,7 @@ class LoopLowering {
       body: lowering.nested(() => this.body()),
       source: node.source,
     });
+    this.defineEmptyLists();
     if (typeof node.attributes.passes === "string") {
       this.define([{ name: node.attributes.passes, value: { buffer: this.counter, index: 0 } }]);
     }
@@ -168,40 +168,41 @@ class LoopLowering {
     return namedDims(this.node.attributes.symbols, shapeOf);
   }
 
-  /** The dims of lists as they are where no pass decides them. */
-  private defineUnused(): void {
-    const { listSymbols, listSizes } = this.node.attributes;
-    const sizes = listSizes as readonly number[];
-    this.define(
-      (listSymbols as readonly string[]).map((entry, i) => ({
-        name: splitAt(entry, "=")[1],
-        value: sizes[i]!,
-      })),
-    );
-  }
-
   /** The first pass decides the dims of lists that nothing outside does; the others must have the same. */
   private defineLists(elements: readonly Value[]): void {
-    const { lowering, node, counter } = this;
+    const { lowering, node } = this;
     const symbols = namedDims(node.attributes.listSymbols, (list) => [1, ...elements[list]!.shape]);
-    if (symbols.length === 0) return;
-    const isFirst = lowering.newBuffer(`${node.outputs[0]!.name}.first`, boolScalar, "temporary");
-    const scope = new KernelScope("is_first");
-    const pass = scope.view("pass", { buffer: counter, strided: dense([]) }, "read").load([]);
-    const flag = select(op("eq", pass, 0), i32Constant(1), i32Constant(0));
-    scope.view("y", { buffer: isFirst, strided: dense([]) }, "write").store([], flag);
-    this.call(scope);
-    lowering.steps.push({
-      kind: "branch",
-      condition: { buffer: isFirst, byteOffset: 0 },
-      whenTrue: [{ kind: "define", symbols, source: node.source }],
-      whenFalse: [],
-      source: node.source,
-    });
+    this.defineAtZero(symbols);
     for (const { name, value } of symbols) {
       const message = "the values that it collects differ in shape";
       lowering.steps.push({ kind: "require", a: symbolDim(name), b: value, message, source: node.source });
     }
+  }
+
+  /** The dims of lists where there has been no pass to decide them. */
+  private defineEmptyLists(): void {
+    const { listSymbols, listSizes } = this.node.attributes;
+    const sizes = listSizes as readonly number[];
+    this.defineAtZero(namedDims(listSymbols, () => []).map(({ name }, i) => ({ name, value: sizes[i]! })));
+  }
+
+  /** Defines symbols if the counter is zero: in the first pass, or behind the loop if there was none. */
+  private defineAtZero(symbols: readonly NamedDim[]): void {
+    if (symbols.length === 0) return;
+    const { lowering, node, counter } = this;
+    const isZero = lowering.newBuffer(`${node.outputs[0]!.name}.zero`, boolScalar, "temporary");
+    const scope = new KernelScope("is_zero");
+    const pass = scope.view("pass", { buffer: counter, strided: dense([]) }, "read").load([]);
+    const flag = select(op("eq", pass, 0), i32Constant(1), i32Constant(0));
+    scope.view("y", { buffer: isZero, strided: dense([]) }, "write").store([], flag);
+    this.call(scope);
+    lowering.steps.push({
+      kind: "branch",
+      condition: { buffer: isZero, byteOffset: 0 },
+      whenTrue: [{ kind: "define", symbols, source: node.source }],
+      whenFalse: [],
+      source: node.source,
+    });
   }
 
   private define(symbols: readonly Define["symbols"][number][]): void {

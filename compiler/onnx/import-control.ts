@@ -230,7 +230,7 @@ export function makeLoop(importer: RegionImporter, node: OnnxNode, plan: LoopPla
  */
 function declaredSize(declared: OnnxValueInfo | undefined, axis: number): number {
   const dim = declared?.type?.kind === "tensor" ? declared.type.dims?.[axis] : undefined;
-  return typeof dim === "number" ? Math.max(dim, 0) : 0;
+  return typeof dim === "number" ? Math.min(Math.max(dim, 0), 2 ** 31 - 1) : 0;
 }
 
 /** The types of carried values with symbols for the dims that a pass changes; null where none is left. */

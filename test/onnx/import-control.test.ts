@@ -171,7 +171,7 @@ const places = { first: ints(0), second: ints(1), last: ints(-1), end: ints(99) 
 const slice = (x: string, from: string, to: string, y: string, axis = "first") =>
   node("Slice", [x, from, to, axis], [y]);
 
-describe("lists of a Loop without a pass", () => {
+describe("lists of a Loop whose passes, if any, decide their dims", () => {
   /** Collects the last number of a value whose length the model does not tell. */
   const collecting = (size: number | string | null): ModelSpec =>
     loopModel({
@@ -187,12 +187,16 @@ describe("lists of a Loop without a pass", () => {
     [1, [0, 1]],
     [null, [0, 0]],
     ["k", [0, 0]],
-  ])("have the dims that the body declares, %s", async (size, dims) => {
+  ])("have, without a pass, the dims that the body declares: %s", async (size, dims) => {
     const { reference } = await expectLevels(collecting(size), { x: row, passes: integer(0) });
     expect(reference["item.all"]!.dims).toEqual(dims);
   });
 
-  test("have those whatever an earlier run collected", async () => {
+  test("take no memory for declared dims that the passes do not have", async () => {
+    await expectLevels(collecting(2 ** 30), { x: row, passes: integer(2) });
+  });
+
+  test("have those without a pass, whatever an earlier run collected", async () => {
     const { wasm } = await compile(buildModel(collecting(null)));
     const module = await load(wasm as Uint8Array<ArrayBuffer>);
     const dims = [0, 2, 0].map(
