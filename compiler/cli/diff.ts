@@ -2,8 +2,8 @@
 
 import { type Command, Option } from "commander";
 import { EngineMissing, type Feeds, openOnnxruntime, type Package, type Results } from "../bench/engines.js";
-import type { Intermediate } from "../compare/intermediates.js";
 import { compareLayers, type LayerDifference } from "../compare/layers.js";
+import type { Intermediate, OpenedNode } from "../compare/outline.js";
 import { withDefaultLimits } from "../options.js";
 import { type Body, defineAction, requireModel } from "./action.js";
 import { addCompileFlags, type CompileFlags, compileOptions, grouped } from "./compile-flags.js";
@@ -31,9 +31,10 @@ export function addDiffCommand(program: Command, io: Io): void {
     .summary("find where results part from another engine's")
     .description(
       "Runs an ONNX model under Kiln and under another engine on the same inputs, and compares their outputs; with " +
-        "--layerwise every value between its nodes, too, and names the first node at which they part. Exit code 1 if " +
-        "they do. Two floating-point values part where they differ by more than ATOL + RTOL * (largest magnitude of " +
-        "the value), integers where by more than ATOL, or at all where that is not given.",
+        "--layerwise every value between its nodes, too, those inside of functions, loops and branches among them, " +
+        "and names the first node at which they part. Exit code 1 if they do. Two floating-point values part where " +
+        "they differ by more than ATOL + RTOL * (largest magnitude of the value), integers where by more than ATOL, " +
+        "or at all where that is not given.",
     )
     .argument("[model]", "ONNX file, or - for stdin");
   grouped(command, "Comparing", [
@@ -67,18 +68,21 @@ interface Comparison {
   readonly outputs: readonly LayerDifference[];
   /** Every node on its own: nothing is fused where all results are wanted. Empty unless that was asked for. */
   readonly layers: readonly LayerDifference[];
-  /** Nodes in regions of control flow, which are not compared one by one. */
-  readonly unseen: number;
+  /** How many values are in branches that are not taken, or in loops that make no pass. */
+  readonly uncomputed: number;
+  /** Names of nodes in bodies of control flow that are not compared one by one. */
+  readonly unseen: readonly string[];
   readonly first: LayerDifference | null;
 }
 
 const runDiff: Body<Flags> = async (terminal, [path], flags) => {
   const file = requireOnnx(await readModel(requireModel(path), terminal.io));
   const comparison = await compare(file, flags, terminal);
-  const { outputs, layers, unseen, first } = comparison;
+  const { outputs, layers, uncomputed, unseen, first } = comparison;
   const isEqual = ![...outputs, ...layers].some(({ parts }) => parts);
   const against = flags.against ?? "onnxruntime-web";
-  if (flags.json === true) terminal.printJson({ against, equal: isEqual, first, unseen, outputs, layers });
+  if (flags.json === true)
+    terminal.printJson({ against, equal: isEqual, first, uncomputed, unseen, outputs, layers });
   else terminal.print(textOf(comparison, against, flags, terminal));
   return isEqual ? EXIT_OK : EXIT_FAILED;
 };
@@ -87,22 +91,48 @@ async function compare(file: ModelFile, flags: Flags & CommonFlags, terminal: Te
   const { intermediates } = await import("../compare/intermediates.js");
   const limits = withDefaultLimits(compileOptions(flags).limits);
   const outputs = await compareModel(file, null, flags, terminal);
-  if (flags.layerwise !== true)
-    return { outputs, layers: [], unseen: 0, first: outputs.find(({ parts }) => parts) ?? null };
-  const compareAll = async (opensLoops: boolean) => {
-    const { values, unseen, hasLoops, extended } = intermediates(file.bytes, limits, opensLoops);
+  if (flags.layerwise !== true) {
+    const first = outputs.find(({ parts }) => parts) ?? null;
+    return { outputs, layers: [], uncomputed: 0, unseen: [], first };
+  }
+  const closed = new Set<string>();
+  for (;;) {
+    const { values, unseen, opened, extended } = intermediates(file.bytes, limits, closed);
     try {
-      return { layers: await compareModel({ ...file, bytes: extended }, values, flags, terminal), unseen };
+      const layers = await compareModel({ ...file, bytes: extended }, values, flags, terminal);
+      const uncomputed = values.length - layers.length;
+      return { outputs, layers, uncomputed, unseen, first: layers.find(({ parts }) => parts) ?? null };
     } catch (error) {
-      if (!hasLoops) throw error;
-      const reason = error instanceof Error ? error.message.split("\n")[0] : String(error);
-      terminal.note(`what loops compute cannot be gathered (${reason}): it is not compared`);
-      return null;
+      if (opened.length === 0) throw error;
+      const message = error instanceof Error ? error.message : String(error);
+      const failing = nodesToClose(opened, message);
+      for (const { path } of failing) closed.add(path);
+      const names = listOf(failing.map(({ path }) => `"${path}"`));
+      const reason = message.split("\n", 2).join("").trim();
+      terminal.note(`what is inside of ${names} cannot be gathered (${reason}): it is not compared`);
     }
-  };
-  const { layers, unseen } = (await compareAll(true)) ?? (await compareAll(false))!;
-  return { outputs, layers, unseen, first: layers.find(({ parts }) => parts) ?? null };
+  }
 }
+
+/** The innermost of the nodes that an error names, and of those inside of them; of all where it names none. */
+function nodesToClose(opened: readonly OpenedNode[], message: string): OpenedNode[] {
+  const isNamed = ({ name }: OpenedNode): boolean =>
+    [`"${name}"`, `"${name}/`, `'${name}'`, `'${name}/`].some((text) => message.includes(text));
+  const named = opened.filter(isNamed);
+  const isSuspect = ({ path }: OpenedNode): boolean =>
+    named.some((one) => path === one.path || path.startsWith(`${one.path}/`));
+  const suspects = named.length > 0 ? opened.filter(isSuspect) : opened;
+  const deepest = Math.max(...suspects.map(({ depth }) => depth));
+  return suspects.filter(({ depth }) => depth === deepest);
+}
+
+const mostNames = 8;
+
+/** Names in a line, the first of them where there are many. */
+const listOf = (names: readonly string[]): string =>
+  names.length <= mostNames
+    ? names.join(", ")
+    : `${names.slice(0, mostNames).join(", ")} and ${names.length - mostNames} more`;
 
 /** Compares the layers, or the outputs where there are none. */
 async function compareModel(
@@ -118,7 +148,10 @@ async function compareModel(
   const reference = await runOther(file, feeds, flags);
   const compared =
     layers ??
-    Object.keys(reference).map((value) => ({ value, node: value, operator: "output of the model" }));
+    Object.keys(reference).map((value) => ({
+      ...{ value, node: value, operator: "output of the model" },
+      around: [],
+    }));
   const tolerances = { absolute: flags.atol, relative: flags.rtol ?? 1e-3 };
   return compareLayers(compared, model.runSync(feeds), reference, tolerances);
 }
@@ -140,7 +173,7 @@ async function runOther(file: ModelFile, feeds: Feeds, flags: Flags): Promise<Re
 const mostRows = 20;
 
 function textOf(
-  { outputs, layers, unseen, first }: Comparison,
+  { outputs, layers, uncomputed, unseen, first }: Comparison,
   against: string,
   flags: Flags,
   terminal: Terminal,
@@ -163,8 +196,14 @@ function textOf(
   ];
   const table = rows.length === 0 ? [] : [formatTable(columns, rows, terminal.colors), ""];
   const count = `${plural(all.length, layers.length > 0 ? "value" : "output")} compared with ${against}, ${parted} of them part`;
-  const rest =
-    unseen === 0 ? [] : [`${plural(unseen, "node")} inside of If, Loop or Scan are not compared one by one`];
+  const rest = [
+    ...(uncomputed > 0
+      ? [`${plural(uncomputed, "value")} in branches that are not taken or loops without a pass`]
+      : []),
+    ...(unseen.length > 0
+      ? [`${plural(unseen.length, "node")} inside of If, Loop or Scan not compared: ${listOf(unseen)}`]
+      : []),
+  ];
   return [...table, count, ...rest, ...verdict(outputs, layers, first)].join("\n");
 }
 

@@ -2,7 +2,7 @@
 
 import type { Results } from "../bench/engines.js";
 import { compareElements } from "./elements.js";
-import type { Intermediate } from "./intermediates.js";
+import type { Intermediate } from "./outline.js";
 
 export interface Tolerances {
   /** Largest difference, of integers too; those must be equal where it is not given. */
@@ -11,7 +11,7 @@ export interface Tolerances {
   readonly relative: number;
 }
 
-export interface LayerDifference extends Intermediate {
+export interface LayerDifference extends Omit<Intermediate, "around"> {
   readonly dims: readonly number[];
   /** Largest difference of two elements, and the same relative to the value's largest magnitude. */
   readonly absolute: number;
@@ -23,26 +23,32 @@ export interface LayerDifference extends Intermediate {
   readonly reason?: string;
 }
 
-/** By layer, in the order of the model. */
+/** By layer, in the order of the model, without those that neither engine has computed. */
 export function compareLayers(
   layers: readonly Intermediate[],
   results: Results,
   reference: Results,
   tolerances: Tolerances,
 ): LayerDifference[] {
-  return layers.map((layer) => {
+  return layers.flatMap(({ around, ...layer }): LayerDifference[] => {
     const [actual, expected] = [results[layer.value], reference[layer.value]];
     const missing = { ...layer, dims: expected?.dims ?? [], absolute: 0, relative: 0, at: 0, parts: true };
     if (actual === undefined || expected === undefined) {
-      return {
-        ...missing,
-        reason: `${actual === undefined ? "Kiln" : "the other engine"} gives no such result`,
-      };
+      const reason = `${actual === undefined ? "Kiln" : "the other engine"} gives no such result`;
+      return [{ ...missing, reason }];
     }
-    if (`${actual.dims}` !== `${expected.dims}`) {
-      return { ...missing, reason: `its shape is [${actual.dims}], not [${expected.dims}]` };
+    const [isComputed, isExpected] = [actual, expected].map(
+      (one) => !one.dims.slice(0, around.length).includes(0),
+    );
+    if (isComputed !== isExpected) {
+      return [{ ...missing, reason: `only ${isComputed ? "Kiln" : "the other engine"} computes it` }];
     }
-    return { ...layer, dims: expected.dims, ...compare(actual.data, expected.data, tolerances) };
+    if (!isComputed) return [];
+    const [dims, wanted] = [actual, expected].map((one) => one.dims.filter((_, i) => around[i] !== "branch"));
+    if (`${dims}` !== `${wanted}`) {
+      return [{ ...missing, dims: wanted!, reason: `its shape is [${dims}], not [${wanted}]` }];
+    }
+    return [{ ...layer, dims: wanted!, ...compare(actual.data, expected.data, tolerances) }];
   });
 }
 
