@@ -2,8 +2,8 @@
 
 import { type Command, Option } from "commander";
 import { EngineMissing, type Feeds, openOnnxruntime, type Package, type Results } from "../bench/engines.js";
-import { compareLayers, type LayerDifference } from "../compare/layers.js";
-import type { Intermediate, OpenedNode } from "../compare/outline.js";
+import { bodiesNotEntered, compareLayers, type LayerDifference, type Tolerances } from "../compare/layers.js";
+import type { OpenedNode } from "../compare/outline.js";
 import { withDefaultLimits } from "../options.js";
 import { type Body, defineAction, requireModel } from "./action.js";
 import { addCompileFlags, type CompileFlags, compileOptions, grouped } from "./compile-flags.js";
@@ -88,24 +88,50 @@ const runDiff: Body<Flags> = async (terminal, [path], flags) => {
 };
 
 async function compare(file: ModelFile, flags: Flags & CommonFlags, terminal: Terminal): Promise<Comparison> {
+  const { feeds, results } = await runKiln(file, flags, terminal);
+  const reference = await runOther(file, feeds, flags);
+  const names = Object.keys(reference);
+  const outputs = compareLayers(
+    names.map((value) => ({ value, node: value, operator: "output of the model", around: [] })),
+    results,
+    reference,
+    tolerancesOf(flags),
+  );
+  if (flags.layerwise === true) return { outputs, ...(await compareAll(file, feeds, flags, terminal)) };
+  return {
+    outputs,
+    layers: [],
+    uncomputed: 0,
+    unseen: [],
+    first: outputs.find(({ parts }) => parts) ?? null,
+  };
+}
+
+/** Compares the results of all nodes, those in bodies as far as both engines let them be gathered. */
+async function compareAll(
+  file: ModelFile,
+  feeds: Feeds,
+  flags: Flags & CommonFlags,
+  terminal: Terminal,
+): Promise<Omit<Comparison, "outputs">> {
   const { intermediates } = await import("../compare/intermediates.js");
   const limits = withDefaultLimits(compileOptions(flags).limits);
-  const outputs = await compareModel(file, null, flags, terminal);
-  if (flags.layerwise !== true) {
-    const first = outputs.find(({ parts }) => parts) ?? null;
-    return { outputs, layers: [], uncomputed: 0, unseen: [], first };
-  }
   const closed = new Set<string>();
   for (;;) {
-    const { values, unseen, opened, extended } = intermediates(file.bytes, limits, closed);
+    const all = intermediates(file.bytes, limits, closed);
     try {
-      const layers = await compareModel({ ...file, bytes: extended }, values, flags, terminal);
-      const uncomputed = values.length - layers.length;
-      return { outputs, layers, uncomputed, unseen, first: layers.find(({ parts }) => parts) ?? null };
+      const reference = await runOther({ ...file, bytes: all.extended }, feeds, flags);
+      // Shapes need not fit where the run does not go, so that what is there is left as it is.
+      const others = bodiesNotEntered(all.values, reference);
+      const { values, extended } = intermediates(file.bytes, limits, new Set([...closed, ...others]));
+      const { results } = await runKiln({ ...file, bytes: extended }, flags, terminal, feeds);
+      const layers = compareLayers(values, results, reference, tolerancesOf(flags));
+      const first = layers.find(({ parts }) => parts) ?? null;
+      return { layers, uncomputed: all.values.length - layers.length, unseen: all.unseen, first };
     } catch (error) {
-      if (opened.length === 0) throw error;
+      if (all.opened.length === 0) throw error;
       const message = error instanceof Error ? error.message : String(error);
-      const failing = nodesToClose(opened, message);
+      const failing = nodesToClose(all.opened, message);
       for (const { path } of failing) closed.add(path);
       const names = listOf(failing.map(({ path }) => `"${path}"`));
       const reason = message.split("\n", 2).join("").trim();
@@ -126,7 +152,7 @@ function nodesToClose(opened: readonly OpenedNode[], message: string): OpenedNod
   return suspects.filter(({ depth }) => depth === deepest);
 }
 
-const mostNames = 8;
+const mostNames = 5;
 
 /** Names in a line, the first of them where there are many. */
 const listOf = (names: readonly string[]): string =>
@@ -134,26 +160,20 @@ const listOf = (names: readonly string[]): string =>
     ? names.join(", ")
     : `${names.slice(0, mostNames).join(", ")} and ${names.length - mostNames} more`;
 
-/** Compares the layers, or the outputs where there are none. */
-async function compareModel(
+const tolerancesOf = ({ atol, rtol }: Flags): Tolerances => ({ absolute: atol, relative: rtol ?? 1e-3 });
+
+/** What Kiln makes of a model, on these inputs or on those that the flags ask for. */
+async function runKiln(
   file: ModelFile,
-  layers: readonly Intermediate[] | null,
   flags: Flags & CommonFlags,
   terminal: Terminal,
-): Promise<LayerDifference[]> {
+  given?: Feeds,
+): Promise<{ feeds: Feeds; results: Results }> {
   const { artifact } = await compileModel(file, flags, terminal, file.name);
   const { load } = await import("../../runtime/index.js");
   using model = await load(artifact.wasm, { weights: artifact.weights, threads: 1 });
-  const { feeds } = await prepareFeeds(model.inputs, flags);
-  const reference = await runOther(file, feeds, flags);
-  const compared =
-    layers ??
-    Object.keys(reference).map((value) => ({
-      ...{ value, node: value, operator: "output of the model" },
-      around: [],
-    }));
-  const tolerances = { absolute: flags.atol, relative: flags.rtol ?? 1e-3 };
-  return compareLayers(compared, model.runSync(feeds), reference, tolerances);
+  const feeds = given ?? (await prepareFeeds(model.inputs, flags)).feeds;
+  return { feeds, results: model.runSync(feeds) };
 }
 
 async function runOther(file: ModelFile, feeds: Feeds, flags: Flags): Promise<Results> {

@@ -37,7 +37,7 @@ const field = {
  * that where its size differs from pass to pass. Each branch of an `If` is computed once more in a loop of at most one
  * pass, which gathers what is in it.
  *
- * @param closed paths of nodes whose bodies are left as they are
+ * @param closed paths of nodes and branches that are left as they are
  */
 export function intermediates(model: Uint8Array, limits: Limits, closed: ReadonlySet<string>): Intermediates {
   const { graph, functions } = readMessage(model, modelProto, limits);

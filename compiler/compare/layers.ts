@@ -44,12 +44,27 @@ export function compareLayers(
       return [{ ...missing, reason: `only ${isComputed ? "Kiln" : "the other engine"} computes it` }];
     }
     if (!isComputed) return [];
-    const [dims, wanted] = [actual, expected].map((one) => one.dims.filter((_, i) => around[i] !== "branch"));
+    const [dims, wanted] = [actual, expected].map((one) =>
+      one.dims.filter((_, i) => around[i]?.kind !== "branch"),
+    );
     if (`${dims}` !== `${wanted}`) {
       return [{ ...missing, dims: wanted!, reason: `its shape is [${dims}], not [${wanted}]` }];
     }
     return [{ ...layer, dims: wanted!, ...compare(actual.data, expected.data, tolerances) }];
   });
+}
+
+/** The bodies of which the run has computed nothing: branches that are not taken, and loops without a pass. */
+export function bodiesNotEntered(layers: readonly Intermediate[], results: Results): Set<string> {
+  const [all, entered] = [new Set<string>(), new Set<string>()];
+  for (const { value, around } of layers) {
+    const dims = results[value]?.dims ?? [];
+    around.forEach(({ body }, i) => {
+      all.add(body);
+      if (!dims.slice(0, i + 1).includes(0)) entered.add(body);
+    });
+  }
+  return new Set([...all].filter((body) => !entered.has(body)));
 }
 
 function compare(

@@ -7,12 +7,16 @@ export interface Intermediate {
   /** Name of the node that computes it, or its own where that has none; behind those of the calls around it. */
   readonly node: string;
   readonly operator: string;
-  /** The bodies around it, from the outermost. Each has a dim before those of the value; see `Around`. */
+  /** The opened bodies around it, from the outermost. Each has a dim before those of the value. */
   readonly around: readonly Around[];
 }
 
-/** The passes of a loop, of which there are as many as its dim says, or a branch, whose dim is 1 if it is taken. */
-export type Around = "passes" | "branch";
+/** The body of a loop, the dim of which is the number of passes, or a branch, the dim of which is 1 if it is taken. */
+interface Around {
+  readonly kind: "passes" | "branch";
+  /** What tells the body from all others: the path of the loop, or that of the `If` and the attribute. */
+  readonly body: string;
+}
 
 /** A Loop, Scan or If of whose bodies the values are gathered. */
 export interface OpenedNode {
@@ -43,9 +47,10 @@ export class Outline {
   private readonly inner = new Map<FunctionProto, readonly Intermediate[]>();
   private readonly bodies = new Map<NodeProto, readonly OpenedBody[]>();
   private readonly inBodies = new Set<FunctionProto>();
-  private readonly openedNodes = new Set<NodeProto>();
+  /** Paths of the nodes that are opened. */
+  private readonly paths = new Map<NodeProto, string>();
 
-  /** @param closed paths of nodes that are not opened */
+  /** @param closed paths of nodes and branches that are not opened */
   constructor(
     functions: readonly FunctionProto[],
     graph: GraphProto,
@@ -70,10 +75,11 @@ export class Outline {
 
   /** The bodies of a node that are opened; none where it is not. */
   bodiesOf(node: NodeProto): readonly OpenedBody[] {
-    if (!this.openedNodes.has(node)) return [];
+    const path = this.paths.get(node);
+    if (path === undefined) return [];
     let bodies = this.bodies.get(node);
     if (bodies === undefined) {
-      bodies = bodyGraphs(node).map(({ attribute, graph }) => {
+      bodies = this.openBodies(node, path).map(({ attribute, graph }) => {
         const outputs = new Set(graph.output.map(({ name }) => name));
         const values = this.valuesOf(graph.node, outputs);
         return {
@@ -101,11 +107,18 @@ export class Outline {
   private valuesInside(node: NodeProto, call: string): Intermediate[] {
     const fn = this.called(node);
     if (fn !== undefined) return this.valuesIn(fn).map((one) => behind(call, one));
-    return this.bodiesOf(node).flatMap(({ attribute, values }) =>
-      values.map((one) =>
-        isBranch(node) ? behind(`${call}/${attribute}`, one, ["branch"]) : behind(call, one, ["passes"]),
-      ),
-    );
+    const path = this.paths.get(node)!;
+    return this.bodiesOf(node).flatMap(({ attribute, values }) => {
+      const around: Around = {
+        kind: isBranch(node) ? "branch" : "passes",
+        body: bodyPath(node, path, attribute),
+      };
+      return values.map((one) => behind(bodyPath(node, call, attribute), one, [around]));
+    });
+  }
+
+  private openBodies(node: NodeProto, path: string) {
+    return bodyGraphs(node).filter(({ attribute }) => !this.closed.has(bodyPath(node, path, attribute)));
   }
 
   /** Recursion ends: a model whose functions call themselves has not been compiled before. */
@@ -147,11 +160,12 @@ export class Outline {
       const isOpened = bodies.length > 0 && isOpenable(node) && !this.closed.has(path);
       if (isOpened) {
         this.opened.push({ path, name, depth });
-        this.openedNodes.add(node);
+        this.paths.set(node, path);
       }
       for (const { attribute, graph } of bodies) {
-        const inside = isBranch(node) ? `${path}/${attribute}/` : `${path}/`;
-        if (isOpened) this.open(graph.node, inside, depth + 1);
+        const body = bodyPath(node, path, attribute);
+        const inside = `${body}/`;
+        if (isOpened && !this.closed.has(body)) this.open(graph.node, inside, depth + 1);
         else this.skip(graph.node, inside);
       }
     });
@@ -162,7 +176,7 @@ export class Outline {
       const path = `${within}${callName(node, i)}`;
       this.unseen.push(path);
       for (const { attribute, graph } of bodyGraphs(node))
-        this.skip(graph.node, isBranch(node) ? `${path}/${attribute}/` : `${path}/`);
+        this.skip(graph.node, `${bodyPath(node, path, attribute)}/`);
     });
   }
 }
@@ -190,6 +204,9 @@ const isOpenable = (node: NodeProto): boolean =>
   (isOnnx(node) &&
     (node.opType === "Loop" ||
       (node.opType === "Scan" && !node.attribute.some(({ name }) => name?.startsWith("scan_output")))));
+
+const bodyPath = (node: NodeProto, path: string, attribute: string): string =>
+  isBranch(node) ? `${path}/${attribute}` : path;
 
 /** As inlining calls it. */
 export const callName = (node: NodeProto, index: number): string => node.name || `${node.opType}_${index}`;

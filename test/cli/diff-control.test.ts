@@ -76,6 +76,23 @@ test("inside of branches, and of those in them, as far as they are taken", async
   }
 });
 
+test("inside of the branch taken where the shapes of the other do not fit", async () => {
+  const model: ModelSpec = {
+    inputs: { x: ["float32", ["n"]], on: ["bool", []] },
+    outputs: { y: ["float32", [null]] },
+    initializers: { three: tensorOf("int64", [1], [3]) },
+    nodes: [
+      node("If", ["on"], "y", {
+        then_branch: branch([node("Reshape", ["x", "three"], "r"), node("Exp", ["r"], "e")]),
+        else_branch: branch([node("Abs", ["x"], "a"), node("Neg", ["a"], "b")]),
+      }),
+    ],
+  };
+  const { layers, uncomputed, unseen, note } = await diff(model, "--dim", "n=2");
+  expect(layers.map(({ value }) => value)).toEqual(["If_0/else_branch/a", "If_0/else_branch/b", "y"]);
+  expect([uncomputed, unseen, note]).toEqual([2, [], ""]);
+});
+
 test("inside of loops, unless sizes differ from pass to pass", async () => {
   const loop = (body: NodeSpec[], next: ValueSpec): ModelSpec => ({
     inputs: { x: ["float32", [2]] },
