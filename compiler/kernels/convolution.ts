@@ -13,7 +13,7 @@ import { add, mul } from "../loop/builder.js";
 import type { Expr } from "../loop/ir.js";
 import type { NodeScope } from "../lowering/context.js";
 import type { TensorView } from "../lowering/scope.js";
-import { type Contraction, contract } from "./contraction.js";
+import { type Contraction, contract, packedWeights } from "./contraction.js";
 import { lanes, loadColumns, type PackedPanels, packedOffset, packPanels, panelsOf } from "./tile.js";
 
 export interface ConvolutionParameters {
@@ -104,9 +104,9 @@ export function convolution(s: NodeScope, p: ConvolutionParameters, operands: Co
             mul(g, groupSize),
             add(packedOffset(panels, stretch, depth), mul(panel, depth * panels[stretch]!.packed)),
           ),
+        isPacked: operands.packed,
         right: operands.packed
-          ? (tile, at, vector) =>
-              s.load(weights.buffer, add(tile.panel, add(mul(at.number, tile.packed), vector * lanes)), lanes)
+          ? (tile, at, vector) => s.load(weights.buffer, packedWeights(tile, at.number, vector), lanes)
           : (tile, at, vector) => {
               const channel = add(add(mul(g, p.outChannels), tile.column), vector * lanes);
               return loadColumns(

@@ -11,7 +11,7 @@ import { add, mul } from "../loop/builder.js";
 import type { Expr } from "../loop/ir.js";
 import type { NodeScope } from "../lowering/context.js";
 import type { TensorView } from "../lowering/scope.js";
-import { contract } from "./contraction.js";
+import { contract, packedWeights } from "./contraction.js";
 import { directMatmul } from "./matmul-direct.js";
 import {
   lanes,
@@ -42,15 +42,17 @@ export interface MatmulOperands {
   readonly result: (value: Expr, row: Expr, column: Expr) => void;
 }
 
-/** Columns of a panel: few rows leave registers for more of them. */
-function panelWidth({ rows }: Pick<MatmulParameters, "rows">): number {
-  if (rows === 1) return 32;
-  if (rows === 2) return 16;
-  return rows === 3 ? 12 : 8;
+/** Columns of a packed panel; tiles of one and two rows take several. */
+const packedWidth = ({ rows }: Pick<MatmulParameters, "rows">): number => (rows === 3 ? 12 : 8);
+
+/** Columns of a tile that reads the right operand in place: few rows leave registers for more of them. */
+function widthInPlace(p: MatmulParameters): number {
+  if (p.rows === 1) return 32;
+  return p.rows === 2 ? 16 : packedWidth(p);
 }
 
 /** Tells apart the packed forms of one matrix. */
-export const packedKey = (p: Pick<MatmulParameters, "rows">): string => `matmul.${panelWidth(p)}`;
+export const packedKey = (p: Pick<MatmulParameters, "rows">): string => `matmul.${packedWidth(p)}`;
 
 interface FixedMatrix {
   readonly rows: Dim;
@@ -67,7 +69,7 @@ export function packMatrix(p: FixedMatrix, matrix: TensorData): TensorData {
     count,
     p.depth,
     p.columns,
-    panelsOf(p.columns, panelWidth(p)),
+    panelsOf(p.columns, packedWidth(p)),
     (batch, row, column) => data[batch * size + row * p.columns + column]!,
   );
   return tensor("float32", [...matrix.dims.slice(0, -2), packed.dims[1]!], packed.data);
@@ -75,7 +77,7 @@ export function packMatrix(p: FixedMatrix, matrix: TensorData): TensorData {
 
 function packedPanels({ rows, columns }: MatmulParameters): PackedPanels[] {
   invariant(isStatic(columns), "a packed matrix has a fixed shape");
-  return panelsOf(columns, panelWidth({ rows }));
+  return panelsOf(columns, packedWidth({ rows }));
 }
 
 export function matmul(s: NodeScope, p: MatmulParameters, operands: MatmulOperands): void {
@@ -85,7 +87,7 @@ export function matmul(s: NodeScope, p: MatmulParameters, operands: MatmulOperan
     return;
   }
   const packed = operands.packed ? packedPanels(p) : null;
-  const panels: readonly Panels[] = packed ?? panelsAtRunTime(s, p.columns, panelWidth(p));
+  const panels: readonly Panels[] = packed ?? panelsAtRunTime(s, p.columns, widthInPlace(p));
   const packedAt = operands.packed ? right.index([...operands.rightBatch, 0]) : null;
   contract(
     s,
@@ -102,10 +104,10 @@ export function matmul(s: NodeScope, p: MatmulParameters, operands: MatmulOperan
           add(packedOffset(packed, stretch, depth), mul(panel, depth * packed[stretch]!.packed)),
         );
       },
+      isPacked: operands.packed,
       right:
         packedAt !== null
-          ? (tile, at, vector) =>
-              s.load(right.buffer, add(tile.panel, add(mul(at.number, tile.packed), vector * lanes)), lanes)
+          ? (tile, at, vector) => s.load(right.buffer, packedWeights(tile, at.number, vector), lanes)
           : (tile, at, vector) => {
               const indices = [...operands.rightBatch, at.channel, add(tile.column, vector * lanes)];
               return loadColumns(right, indices, indices.length - 1, tile.columns - vector * lanes);
