@@ -116,6 +116,12 @@ export function columnsFor(rows: number, { simd }: TileTarget): number {
   return rows === 1 ? 2 * lanes : lanes;
 }
 
+/** True where tiles of the usual eight columns lose little by ending with each row of so many places. */
+export function fillsTiles(places: number, target: TileTarget): boolean {
+  const rows = rowsFor(2 * lanes, target);
+  return places >= 0.9 * rows * Math.ceil(places / rows);
+}
+
 export class Accumulators {
   private readonly variables: Variable[][];
 

@@ -13,8 +13,15 @@ import { dense, type Strided } from "./strided.js";
 export const isEmptyBorder = ({ before, after }: Border): boolean =>
   [...before, ...after].every((n) => n === 0);
 
-export const equalBorders = (a: Border, b: Border): boolean =>
-  a.before.join() === b.before.join() && a.after.join() === b.after.join();
+/** The smallest border that has room for both. */
+export const unionOfBorders = (a: Border, b: Border): Border => ({
+  before: a.before.map((n, axis) => Math.max(n, b.before[axis]!)),
+  after: a.after.map((n, axis) => Math.max(n, b.after[axis]!)),
+});
+
+const hasRoomFor = (room: Border, border: Border): boolean =>
+  room.before.every((n, axis) => n >= border.before[axis]!) &&
+  room.after.every((n, axis) => n >= border.after[axis]!);
 
 /** Room for a tensor with a border, in the tensor's own layout; the tensor lies in the middle. */
 export function placeWithBorder(
@@ -25,7 +32,8 @@ export function placeWithBorder(
 ): Placement {
   const shape = borderedShape(type.shape, border);
   const buffer = lowering.newBuffer(name, { ...type, shape }, "temporary");
-  return { buffer, strided: insideOf(dense(shape, type.layout), type.shape, border), border };
+  const whole = dense(shape, type.layout);
+  return { buffer, strided: insideOf(whole, type.shape, border), room: { border, whole } };
 }
 
 const borderedShape = (shape: readonly Dim[], border: Border): Dim[] =>
@@ -61,10 +69,11 @@ export function withBorder(
   source: readonly string[],
 ): Placement {
   if (isEmptyBorder(border)) return placement;
-  if (placement.border !== undefined && equalBorders(placement.border, border)) {
-    const whole = around(placement, border);
-    if (lowering.firstBorder(placement.buffer)) fillBorder(lowering, whole, border, source);
-    return whole;
+  const { room: own, buffer } = placement;
+  if (own !== undefined && hasRoomFor(own.border, border)) {
+    if (lowering.firstBorder(buffer))
+      fillBorder(lowering, { buffer, strided: own.whole }, own.border, source);
+    return around(placement, border);
   }
   const room = placeWithBorder(lowering, `${value.name}.padded`, value.type, border);
   const destination = { buffer: room.buffer, strided: room.strided };

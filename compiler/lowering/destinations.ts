@@ -3,13 +3,14 @@
  * buffers, and the operands of a concatenation straight to their part of its result.
  */
 
-import { addDims, type Dim } from "../ir/dim.js";
-import { type Graph, isRowMajor, type Node, type Value } from "../ir/graph.js";
+import { addDims, type Dim, isStatic } from "../ir/dim.js";
+import { type Graph, isRowMajor, type Node, usersOf, type Value } from "../ir/graph.js";
+import { fillsTiles } from "../kernels/tile.js";
 import type { ProgramBuffer } from "../loop/program.js";
 import { viewNode } from "../operators/operator.js";
-import { isEmptyBorder, placeWithBorder } from "./border.js";
+import { isEmptyBorder, placeWithBorder, unionOfBorders } from "./border.js";
 import { type Lowering, operatorOf } from "./lower.js";
-import type { Placement } from "./scope.js";
+import type { Border, Placement } from "./scope.js";
 import { dense, partOf } from "./strided.js";
 
 /** @param outputs buffers of the graph's outputs, none for a region */
@@ -25,10 +26,15 @@ export function planDestinations(
       destinations.set(value, { buffer: outputs[i]!, strided: dense(value.shape) });
     }
   });
+  const borders = bordersOf(graph, lowering);
   for (const node of [...graph.nodes].reverse()) {
+    for (const value of node.outputs) {
+      const border = borders.get(value);
+      if (border === undefined || destinations.has(value) || !makesItsMemory(value)) continue;
+      destinations.set(value, placeWithBorder(lowering, value.name, value.type, border));
+    }
     if (node.operator === "Concat")
       placeOperands(node.inputs as Value[], node.outputs[0]!, lowering, destinations);
-    else leaveRoom(node, lowering, destinations);
   }
   return destinations;
 }
@@ -38,19 +44,50 @@ function makesItsMemory(value: Value): boolean {
   return value.producer !== null && operatorOf(value.producer).view === undefined;
 }
 
-/** Room for zeros around an input that the node's kernels read past its edges. */
-function leaveRoom(node: Node, lowering: Lowering, destinations: Map<Value, Placement>): void {
-  const region = node.regions[0];
-  for (const anchor of region?.nodes ?? [node]) {
-    const operator = operatorOf(anchor);
-    const read = anchor.inputs[0];
-    if (operator.border === undefined || read === null || read === undefined) continue;
-    const input = region === undefined ? read : node.inputs[region.inputs.indexOf(read)];
-    if (input === null || input === undefined || destinations.has(input) || !makesItsMemory(input)) continue;
-    const border = operator.border(viewNode(operator, anchor), lowering.target);
-    if (border === null || isEmptyBorder(border)) continue;
-    destinations.set(input, placeWithBorder(lowering, input.name, input.type, border));
+/** The borders of zeros around values that are read past their edges, large enough for all who do. */
+function bordersOf(graph: Graph, lowering: Lowering): Map<Value, Border> {
+  const borders = new Map<Value, Border>();
+  for (const node of graph.nodes) {
+    const region = node.regions[0];
+    for (const anchor of region?.nodes ?? [node]) {
+      const operator = operatorOf(anchor);
+      const read = anchor.inputs[0];
+      if (operator.border === undefined || read === null || read === undefined) continue;
+      const input = region === undefined ? read : node.inputs[region.inputs.indexOf(read)];
+      if (input === null || input === undefined) continue;
+      const border = operator.border(viewNode(operator, anchor), lowering.target);
+      if (border === null || isEmptyBorder(border)) continue;
+      widenBorder(borders, input, border);
+    }
   }
+  const users = usersOf(graph);
+  for (const node of graph.nodes) {
+    const result = node.outputs[0]!;
+    if (node.operator !== "Concat" || !staysFastWithRoom(result, users.get(result) ?? [], lowering)) continue;
+    const axis = concatenationAxis(node.inputs as Value[], result);
+    for (const operand of node.inputs) {
+      const border = borders.get(operand!);
+      if (border !== undefined && border.before[axis] === 0 && border.after[axis] === 0)
+        widenBorder(borders, result, border);
+    }
+  }
+  return borders;
+}
+
+function widenBorder(borders: Map<Value, Border>, value: Value, border: Border): void {
+  const other = borders.get(value);
+  borders.set(value, other === undefined ? border : unionOfBorders(border, other));
+}
+
+/**
+ * True where a concatenation may have room around it, so that an operand which is read with a border need not be copied
+ * to where there is room. Its readers then see every row apart from the next: views would copy it, and the tiles of
+ * matrix products end with the row.
+ */
+function staysFastWithRoom(result: Value, users: readonly Node[], { target }: Lowering): boolean {
+  const width = result.shape.at(-1);
+  if (width === undefined || !isStatic(width) || !fillsTiles(width, target)) return false;
+  return users.every((user) => operatorOf(user).view === undefined);
 }
 
 function placeOperands(
@@ -68,13 +105,21 @@ function placeOperands(
   }
   let start: Dim = 0;
   for (const operand of operands) {
-    const part = partOf(whole.strided, operand.shape, axis, start);
+    const part = partOfPlacement(whole, operand.shape, axis, start);
     start = addDims(start, operand.shape[axis]!);
     const once = operands.filter((other) => other === operand).length === 1;
     if (once && makesItsMemory(operand) && !destinations.has(operand) && sameOrder(operand, result)) {
-      destinations.set(operand, { buffer: whole.buffer, strided: part });
+      destinations.set(operand, part);
     }
   }
+}
+
+/** A part of a concatenation; it has the room around the whole where other parts do not lie between. */
+function partOfPlacement(whole: Placement, shape: readonly Dim[], axis: number, start: Dim): Placement {
+  const { buffer, room } = whole;
+  const strided = partOf(whole.strided, shape, axis, start);
+  const isBetween = room === undefined || room.border.before[axis] !== 0 || room.border.after[axis] !== 0;
+  return isBetween ? { buffer, strided } : { buffer, strided, room };
 }
 
 function concatenationAxis(operands: readonly Value[], result: Value): number {

@@ -28,7 +28,13 @@ export interface Placement {
   readonly buffer: ProgramBuffer;
   readonly strided: Strided;
   /** The tensor lies inside a larger one, with room around it for a border. */
-  readonly border?: Border;
+  readonly room?: Room;
+}
+
+export interface Room {
+  readonly border: Border;
+  /** All that the border lies around, border included: the tensor, or what it is a part of. */
+  readonly whole: Strided;
 }
 
 /** Elements before and after the tensor on each dim. */
