@@ -19,6 +19,7 @@ import {
   type CompileOptions,
   type CompileReport,
   type Features,
+  featuresOf,
   symbolBounds,
   withDefaultLimits,
 } from "./options.js";
@@ -44,7 +45,7 @@ const producer = "onnx-kiln 0.1.0";
  */
 export async function compile(model: Uint8Array, options: CompileOptions = {}): Promise<Artifact> {
   const started = performance.now();
-  const features = checkFeatures(options);
+  const features = featuresOf(options);
   const pipeline = new Pipeline(options);
   const imported = await pipeline.importGraph(model);
   const importedNodes = imported.nodes.length;
@@ -87,18 +88,6 @@ export async function compile(model: Uint8Array, options: CompileOptions = {}): 
       nodes: { imported: importedNodes, lowered: graph.nodes.length },
     }),
   };
-}
-
-function checkFeatures(options: CompileOptions): Features {
-  const features: Features = { simd: true, relaxedSimd: false, threads: false, ...options.features };
-  if (!features.simd && (features.relaxedSimd || features.threads)) {
-    const other = features.relaxedSimd ? "relaxed SIMD" : "threads";
-    throw new KilnError("E_INPUT", `scalar code is for hosts without SIMD, which have no ${other} either`);
-  }
-  if (options.strict && features.relaxedSimd) {
-    throw new KilnError("E_INPUT", "strict rules out relaxed SIMD, whose rounding depends on the machine");
-  }
-  return features;
 }
 
 /** Binaryen has validated the code; the engine is asked about the whole, where it is sure to know all features. */

@@ -4,13 +4,14 @@ import type { PatchedSegment } from "../passes/graph/pass.js";
 import type { SymbolBounds } from "../passes/memory/plan.js";
 import type { OptimizationLevel } from "../passes/pipeline.js";
 import type { ModelMetadata, ProfiledCall } from "../runtime/metadata.js";
+import { KilnError } from "./diagnostics.js";
 import { defaultLimits, type Limits } from "./limits.js";
 import type { Host } from "./loader.js";
 import type { Choice } from "./tuning/choice.js";
 import type { TuningDatabase } from "./tuning/database.js";
 
 export interface Features {
-  /** 128-bit vectors. Always there in this version; `false` (scalar code) is refused. */
+  /** 128-bit vectors; without them the code is scalar, for hosts that have none. */
   simd: boolean;
   /** Fused multiply-add. Engines without relaxed SIMD refuse the module. */
   relaxedSimd: boolean;
@@ -123,3 +124,16 @@ export const symbolBounds = ({ dims = {} }: CompileOptions): SymbolBounds =>
   new Map(
     Object.entries(dims).flatMap(([name, dim]) => (typeof dim === "number" ? [] : [[name, dim] as const])),
   );
+
+/** The features that code is made for, defaults included. Throws E_INPUT where they do not go together. */
+export function featuresOf(options: CompileOptions): Features {
+  const features: Features = { simd: true, relaxedSimd: false, threads: false, ...options.features };
+  if (!features.simd && (features.relaxedSimd || features.threads)) {
+    const other = features.relaxedSimd ? "relaxed SIMD" : "threads";
+    throw new KilnError("E_INPUT", `scalar code is for hosts without SIMD, which have no ${other} either`);
+  }
+  if (options.strict && features.relaxedSimd) {
+    throw new KilnError("E_INPUT", "strict rules out relaxed SIMD, whose rounding depends on the machine");
+  }
+  return features;
+}

@@ -6,7 +6,7 @@ import { defaultLimits } from "../limits.js";
 import type { Kernel } from "../loop/ir.js";
 import { printKernel } from "../loop/print.js";
 import { kernelsOf, type Program, usesOf, withParts } from "../loop/program.js";
-import { type CompileReport, symbolBounds } from "../options.js";
+import { type CompileReport, featuresOf, symbolBounds } from "../options.js";
 import { Pipeline } from "../stages.js";
 import type { EmittedModule } from "../wasm/module.js";
 import { compileOptions } from "./compile-flags.js";
@@ -109,10 +109,7 @@ export class Stages {
       program: this.program,
       plan: this.plan(),
       memoryLimit: defaultLimits.memoryBytes,
-      features: {
-        simd: this.flags.features?.simd ?? true,
-        relaxedSimd: this.flags.features?.relaxedSimd ?? false,
-      },
+      features: featuresOf(compileOptions(this.flags)),
       optimize: this.flags.O ?? 3,
       metadata: () => new Uint8Array(),
       embed: [],

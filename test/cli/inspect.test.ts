@@ -121,6 +121,12 @@ describe("kernels", () => {
     expect(kernels[0].codeBytes).toBeGreaterThan(20);
   });
 
+  test("are those of all features that code can be made for", async () => {
+    for (const features of ["scalar", "threads", "relaxed-simd,threads"]) {
+      expect(await shown("--kernels", "--features", features)).toMatch(/^kernel .*\nmatmul/);
+    }
+  });
+
   test("as Loop IR and as WebAssembly text, by a part of the name", async () => {
     expect(await shown("--loops", "matmul")).toMatch(/^kernel @matmul\S*\(.*\}\n$/s);
     expect(await shown("--wat", "atmu")).toMatch(/^ *\(func \$matmul\S* .*f32/s);
