@@ -1,10 +1,11 @@
 /** Concatenations, whose operands are written in place where that can be, at every level. */
 
-import { describe, test } from "vitest";
+import { describe, expect, test } from "vitest";
+import { compile } from "../../compiler/index.js";
 import type { TensorData } from "../../compiler/ir/tensor.js";
 import { expectLevels } from "../harness.js";
 import { randomTensor } from "../harness-random.js";
-import type { ModelSpec, NodeSpec } from "../onnx/build-model.js";
+import { buildModel, type ModelSpec, type NodeSpec } from "../onnx/build-model.js";
 
 const dims = [2, 3, 4, 5];
 
@@ -173,4 +174,98 @@ describe("concatenation of convolutions", () => {
       ],
       ["z"],
     ));
+});
+
+describe("concatenation of what is read with a border", () => {
+  const wide = [1, 3, 6, 28];
+  const spec = (nodes: NodeSpec[], outputs: string[]): ModelSpec => ({
+    inputs: { a: ["float32", wide], b: ["float32", wide] },
+    outputs: Object.fromEntries(outputs.map((name) => [name, ["float32"]])),
+    initializers: {
+      w: randomTensor(4, [3, 3, 3, 3]),
+      w5: randomTensor(5, [3, 3, 5, 5]),
+      v6: randomTensor(6, [4, 6, 1, 1]),
+      d6: randomTensor(7, [6, 1, 5, 5]),
+      v9: randomTensor(8, [4, 9, 1, 1]),
+    },
+    nodes,
+  });
+  const depthwise = (x: string, y: string): NodeSpec => ({
+    op: "Conv",
+    inputs: [x, "d6"],
+    outputs: [y],
+    attributes: { group: 6, pads: [2, 2, 2, 2], strides: [2, 2] },
+  });
+  const cases: Record<string, { nodes: NodeSpec[]; outputs: string[]; copies?: number }> = {
+    "as in ghost modules": {
+      nodes: [
+        conv("a", "w", "e"),
+        conv("e", "w", "f"),
+        concat(1, ["e", "f"], ["y"]),
+        conv("y", "v6", "z", 0),
+      ],
+      outputs: ["z"],
+    },
+    "with a larger border itself": {
+      nodes: [conv("a", "w", "e"), conv("e", "w", "f"), concat(1, ["e", "f"], ["y"]), depthwise("y", "z")],
+      outputs: ["z"],
+    },
+    "by readers of several borders": {
+      nodes: [
+        conv("a", "w", "e"),
+        conv("e", "w", "f"),
+        conv("e", "w5", "g", 2),
+        { op: "Add", inputs: ["e", "g"], outputs: ["s"] },
+        concat(1, ["f", "e", "s"], ["y"]),
+        conv("y", "v9", "z", 0),
+      ],
+      outputs: ["z"],
+    },
+    "that is part of another": {
+      nodes: [
+        conv("a", "w", "e"),
+        conv("e", "w", "f"),
+        concat(1, ["f", "e"], ["y"]),
+        conv("f", "w", "g"),
+        concat(1, ["y", "g"], ["x"]),
+        conv("x", "v9", "z", 0),
+      ],
+      outputs: ["z"],
+    },
+    "along a dim that has the border": {
+      nodes: [conv("a", "w", "e"), conv("e", "w", "f"), concat(2, ["e", "f"], ["y"]), conv("y", "w", "z", 0)],
+      outputs: ["z"],
+      copies: 1,
+    },
+    "that is a graph output": {
+      nodes: [
+        conv("a", "w", "e"),
+        conv("e", "w", "f"),
+        concat(1, ["e", "f"], ["y"]),
+        conv("y", "v6", "z", 0),
+      ],
+      outputs: ["y", "z"],
+    },
+    "that is seen in another shape": {
+      nodes: [
+        conv("a", "w", "e"),
+        conv("e", "w", "f"),
+        concat(1, ["e", "f"], ["y"]),
+        { op: "Flatten", inputs: ["y"], outputs: ["t"] },
+        unary("Relu", "t", "z"),
+      ],
+      outputs: ["z"],
+      copies: 1,
+    },
+  };
+  for (const [name, { nodes, outputs, copies = 0 }] of Object.entries(cases)) {
+    test(name, async () => {
+      const model = spec(nodes, outputs);
+      await expectLevels(model, { a: randomTensor(1, wide), b: randomTensor(2, wide) });
+      const { report } = await compile(buildModel(model));
+      const copied = report.kernels.filter((kernel) => kernel.name.startsWith("copy"));
+      // The input is copied, for it has no room for the border of the first convolution.
+      expect(copied.reduce((sum, { calls }) => sum + calls, 0) - 1).toBe(copies);
+    });
+  }
 });
