@@ -185,8 +185,10 @@ async function runOther(file: ModelFile, feeds: Feeds, flags: Flags): Promise<Re
     return await engine.run();
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message.split("\n")[0] : String(cause);
-    const what = cause instanceof EngineMissing ? "is" : "does not run the model:";
-    throw new CommandError(`${name} ${what} ${reason}`, { cause });
+    if (!(cause instanceof EngineMissing)) {
+      throw new CommandError(`${name} does not run the model: ${reason}`, { cause });
+    }
+    throw new CommandError(`${name} is ${reason}`, { cause, hint: `npm install --save-dev ${name}` });
   }
 }
 
