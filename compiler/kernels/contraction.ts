@@ -6,8 +6,8 @@
  * places go by; within it the tile's own rows stay in the first-level cache while the block's panels go by.
  *
  * Tiles of one or two rows read each weight once or twice, and so wait for memory. They take several panels at once,
- * which lie apart: the processor fetches ahead along each of them, and not beyond a page of 4 kB. By one core, 13.7 GB/s
- * came from memory along four panels of eight columns, 12.9 along two, 10.6 along one, as wide as it might be.
+ * which lie apart: the processor fetches ahead along each of them, and not beyond a page of 4 kB. By `kiln profile` the
+ * squeeze-and-excite layers of GhostNet take 0.038 ms along four panels of eight columns, 0.054 along one.
  */
 
 import { type Dim, DimExpression, isStatic, multiplyDims, printDim } from "../ir/dim.js";

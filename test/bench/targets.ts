@@ -229,7 +229,7 @@ function nativeTargets(networks: readonly BenchReport[]): Target[] {
         "work beside it native code is slowed more, and GhostNet and MobileNetV3-small have been level with it. Tried: " +
         "depthwise convolutions over whole tiles of rows, tiles of other rows and across them, blocks of 32 to 384 kB (`kiln " +
         "tune`), epilogues written out or by way of a tile in memory, four steps of the reduction in a pass of its loop " +
-        "(1 to 2% faster for a fifth more code, and 17% slower on Node 20 and 22).",
+        "(little faster, for a fifth more code, and slower on Node 20 and 22).",
     },
   ];
 }

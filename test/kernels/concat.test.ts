@@ -196,14 +196,15 @@ describe("concatenation of what is read with a border", () => {
     outputs: [y],
     attributes: { group: 6, pads: [2, 2, 2, 2], strides: [2, 2] },
   });
+  const ghost = [
+    conv("a", "w", "e"),
+    conv("e", "w", "f"),
+    concat(1, ["e", "f"], ["y"]),
+    conv("y", "v6", "z", 0),
+  ];
   const cases: Record<string, { nodes: NodeSpec[]; outputs: string[]; copies?: number }> = {
     "as in ghost modules": {
-      nodes: [
-        conv("a", "w", "e"),
-        conv("e", "w", "f"),
-        concat(1, ["e", "f"], ["y"]),
-        conv("y", "v6", "z", 0),
-      ],
+      nodes: ghost,
       outputs: ["z"],
     },
     "with a larger border itself": {
@@ -238,12 +239,7 @@ describe("concatenation of what is read with a border", () => {
       copies: 1,
     },
     "that is a graph output": {
-      nodes: [
-        conv("a", "w", "e"),
-        conv("e", "w", "f"),
-        concat(1, ["e", "f"], ["y"]),
-        conv("y", "v6", "z", 0),
-      ],
+      nodes: ghost,
       outputs: ["y", "z"],
     },
     "that is seen in another shape": {
