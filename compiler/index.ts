@@ -26,7 +26,7 @@ import {
 import { describeCalls, sourceNodes } from "./source-nodes.js";
 import { Pipeline } from "./stages.js";
 import { encodeMetadata } from "./wasm/metadata.js";
-import { type EmittedModule, emitModule, memoryPages } from "./wasm/module.js";
+import { type EmittedModule, emitModule } from "./wasm/module.js";
 
 export { generateCHeader, type HeaderFigures } from "./c-header.js";
 export { type ErrorCode, KilnError, UnsupportedModelError, type UnsupportedNode } from "./diagnostics.js";
@@ -62,8 +62,9 @@ export async function compile(model: Uint8Array, options: CompileOptions = {}): 
     memoryLimit: withDefaultLimits(options.limits).memoryBytes,
     features,
     optimize: options.optimize ?? 3,
-    metadata: (errors, calls) => {
+    metadata: ({ errors, calls, sharedMemory }) => {
       metadata.errors = errors.map(describeError);
+      if (sharedMemory) metadata.sharedMemory = sharedMemory;
       if (options.profile) metadata.calls = describeCalls(calls, sources);
       return encodeMetadata(metadata);
     },
@@ -190,9 +191,6 @@ function describe(
     })),
     errors: [],
     states: states as FixedBinding[],
-    ...(features.threads && {
-      sharedMemory: memoryPages(plan, withDefaultLimits(options.limits).memoryBytes),
-    }),
   };
 }
 

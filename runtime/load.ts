@@ -1,6 +1,7 @@
 /** Loading: from a source to a model in an instance of its own. */
 
 import { type Compiled, compile, type ModuleSource } from "./compile.js";
+import { copyInto } from "./copy.js";
 import { KilnRuntimeError } from "./errors.js";
 import { decodeMetadata, METADATA_SECTION, type ModelMetadata } from "./metadata.js";
 import { createModel, type Model } from "./model.js";
@@ -50,14 +51,19 @@ export async function loadCompiled(
     throw new KilnRuntimeError("E_ABI", `not a module of Kiln: it has no section "${METADATA_SECTION}"`);
   }
   const metadata = decodeMetadata(section);
-  const { name, weights } = metadata;
+  const { name, weights, sharedMemory } = metadata;
   options.signal?.throwIfAborted();
   const workers: Workers = [];
-  const instance = await instantiate(module, metadata, data, options.onKernel);
+  const instance = await instantiate(module, metadata, options.onKernel);
   const model = createModel(instance, metadata, workers);
-  if (metadata.sharedMemory) startThreads(module, instance, workers, options.threads);
   const memory = instance.exports.memory as WebAssembly.Memory;
   try {
+    // Workers begin while this thread goes on.
+    if (sharedMemory) {
+      if (data.length) new Int32Array(memory.buffer)[sharedMemory.placed / 4] = 1;
+      startThreads(module, instance, workers, options.threads);
+    }
+    placeData(memory, metadata, data);
     if (!weights.embedded) {
       await placeWeights(memory, weights, options.weights ?? weightsBeside(name, source), options);
     }
@@ -72,19 +78,34 @@ export async function loadCompiled(
 async function instantiate(
   module: WebAssembly.Module,
   { name, sharedMemory }: ModelMetadata,
-  data: readonly Segment[],
   mark: (call: number) => void = () => {},
 ): Promise<WebAssembly.Instance> {
   try {
     const memory = sharedMemory && new WebAssembly.Memory({ ...sharedMemory, shared: true });
     // Imports that a module does not ask for do not matter.
-    const instance = await WebAssembly.instantiate(module, { kiln: { mark, memory: memory! } });
-    for (const [address, bytes] of data) {
-      new Uint8Array((instance.exports.memory as WebAssembly.Memory).buffer).set(bytes, address);
-    }
-    return instance;
+    return await WebAssembly.instantiate(module, { kiln: { mark, memory: memory! } });
   } catch (cause) {
-    const { message } = cause as Error;
-    throw new KilnRuntimeError("E_LOAD", `model "${name}" cannot be instantiated: ${message}`, cause);
+    throw refused(name, cause);
   }
 }
+
+/** Writes data that the module is without. */
+function placeData(
+  { buffer }: WebAssembly.Memory,
+  { name, sharedMemory }: ModelMetadata,
+  data: readonly Segment[],
+): void {
+  try {
+    const all = new Uint8Array(buffer);
+    data.forEach(([constant, bytes], i) => {
+      const address = constant ?? sharedMemory?.data[i];
+      if (address === undefined) throw Error("it does not say where its data belong");
+      copyInto(all, bytes, address);
+    });
+  } catch (cause) {
+    throw refused(name, cause);
+  }
+}
+
+const refused = (name: string, cause: unknown): KilnRuntimeError =>
+  new KilnRuntimeError("E_LOAD", `model "${name}" cannot be instantiated: ${(cause as Error).message}`, cause);

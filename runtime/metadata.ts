@@ -56,6 +56,17 @@ export interface WeightsBinding extends MemoryRange {
   sha256: string;
 }
 
+/** The memory that a module with threads imports. */
+export interface SharedMemory {
+  /** In pages. */
+  initial: number;
+  maximum: number;
+  /** Address of an int32: where it is not 0, `init` takes the data to be in place. */
+  placed: number;
+  /** Addresses of the passive data segments. */
+  data: number[];
+}
+
 /** Something that can only be found wrong while the model runs. */
 export interface RunErrorInfo {
   message: string;
@@ -98,8 +109,8 @@ export interface ModelMetadata {
   errors: RunErrorInfo[];
   /** Tensors that live across runs, all zero at first. */
   states: FixedBinding[];
-  /** Of a module with threads: pages of the memory that it imports. */
-  sharedMemory?: { initial: number; maximum: number };
+  /** Of a module with threads. */
+  sharedMemory?: SharedMemory;
   /** Of a module compiled with `profile`: its calls, in the order of the numbers that it tells its host. */
   calls?: ProfiledCall[];
 }
@@ -127,6 +138,10 @@ export function decodeMetadata(payload: BufferSource): ModelMetadata {
     Array.isArray(symbols) && symbols.every(({ name, cell }) => typeof name === "string" && isDim(cell)),
     "symbols",
   );
+  if (metadata.sharedMemory) {
+    const { placed, data } = metadata.sharedMemory;
+    expect(isDim(placed) && Array.isArray(data) && data.every(isDim), "sharedMemory");
+  }
   for (const binding of [...inputs, ...outputs, ...states]) checkBinding(binding);
   for (const { dims, name } of inputs) {
     const isKnown = (dim: number | string) => isDim(dim) || symbols.some((symbol) => symbol.name === dim);

@@ -1,5 +1,6 @@
 /** Sources of bytes: opens what the user gave, be it bytes, a response, a URL or a file. */
 
+import { copyInto } from "./copy.js";
 import { KilnRuntimeError } from "./errors.js";
 
 /** Bytes, or where to get them. In Node a `file:` URL or a plain path is read from disk; other URLs are fetched. */
@@ -83,7 +84,7 @@ function openBytes(bytes: Uint8Array): Opened {
     label: "the bytes",
     bytes: async () => bytes,
     async copyTo(target) {
-      target.set(bytes.subarray(0, target.length));
+      copyInto(target, bytes.subarray(0, target.length), 0);
       return bytes.length;
     },
   };
@@ -105,7 +106,7 @@ function openResponse(response: Response, label: string, { signal }: SourceOptio
         const { done, value } = await named(label, reader.read());
         if (done) return received;
         if (signal?.aborted) break;
-        target.set(value.subarray(0, target.length - received), received);
+        copyInto(target, value.subarray(0, target.length - received), received);
         received += value.length;
       }
       await reader?.cancel();

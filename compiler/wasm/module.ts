@@ -1,7 +1,7 @@
 /** A planned program as a WebAssembly module: one function for each distinct kernel, and `run`, which calls them. */
 
 import type { MemoryPlan } from "../../passes/memory/plan.js";
-import { METADATA_SECTION } from "../../runtime/metadata.js";
+import { METADATA_SECTION, type SharedMemory } from "../../runtime/metadata.js";
 import { invariant, KilnError } from "../diagnostics.js";
 import type { Kernel } from "../loop/ir.js";
 import type { Call, Program, ProgramBuffer, RunError } from "../loop/program.js";
@@ -10,7 +10,7 @@ import { emitKernels } from "./emit.js";
 import type { OptimizationLevel } from "./passes.js";
 import { allKernels, emitRun } from "./run.js";
 import { assemble, assemblePassive, type DataSegment, functionSizes, withoutZeros } from "./sections.js";
-import { emitInit } from "./threads.js";
+import { emitInit, PLACED_ADDRESS } from "./threads.js";
 
 export interface EmissionInput {
   readonly program: Program;
@@ -21,10 +21,19 @@ export interface EmissionInput {
   readonly optimize: OptimizationLevel;
   /** The host is told of every call (see `run.ts`): the module imports a function then. */
   readonly profile?: boolean;
-  /** Payload of the custom section `kiln`, given what the numbers of errors and of calls mean. */
-  readonly metadata: (errors: readonly RunError[], calls: readonly EmittedCall[]) => Uint8Array;
+  /** Payload of the custom section `kiln`, given what only the emitter knows of the module. */
+  readonly metadata: (emitted: EmittedFacts) => Uint8Array;
   /** Constants whose bytes become data segments. */
   readonly embed: readonly ProgramBuffer[];
+}
+
+export interface EmittedFacts {
+  /** What the numbers of errors mean. */
+  readonly errors: readonly RunError[];
+  /** What the numbers of calls mean. */
+  readonly calls: readonly EmittedCall[];
+  /** Of a module with threads: its memory, and where the data belong. */
+  readonly sharedMemory?: SharedMemory;
 }
 
 export interface EmittedModule {
@@ -45,7 +54,8 @@ export interface EmittedCall {
 
 const PAGE_BYTES = 65536;
 
-const MAX_PASSIVE_SEGMENTS = 1000;
+/** Each costs an instruction of `init` and a number of the metadata: more than what longer runs of zeros would. */
+const MAX_PASSIVE_SEGMENTS = 128;
 
 /** Optimising compilers take time and memory that grow faster than the function. */
 const MAX_KERNEL_BYTES = 100 * 1024;
@@ -66,11 +76,16 @@ export function emitModule(input: EmissionInput): EmittedModule {
     const { address, data } = plan.dynamic.table;
     segments.push({ address, bytes: data });
   }
-  // Each costs an instruction of `init`, so there are fewer.
   const passive = input.features.threads ? withoutZeros(segments, MAX_PASSIVE_SEGMENTS) : null;
   const { code, errors, calls } = emitCode(input, kernels, passive);
   const kernelBytes = sizesOf(kernels, functionSizes(code));
-  const custom = { name: METADATA_SECTION, payload: metadata(errors, calls) };
+  const sharedMemory = passive && {
+    ...memoryPages(plan, input.memoryLimit),
+    placed: PLACED_ADDRESS,
+    data: passive.map(({ address }) => address),
+  };
+  const facts = { errors, calls, ...(sharedMemory && { sharedMemory }) };
+  const custom = { name: METADATA_SECTION, payload: metadata(facts) };
   if (passive !== null) {
     const wasm = assemblePassive(code, passive, custom);
     return { wasm, codeBytes: assemblePassive(code, [], custom).length, kernelBytes, calls };
@@ -100,7 +115,7 @@ function emitCode(
 }
 
 /** Pages of memory at the start of a module, and at most. */
-export function memoryPages(
+function memoryPages(
   { memoryBytes, dynamic }: Pick<MemoryPlan, "memoryBytes" | "dynamic">,
   memoryLimit: number,
 ): { initial: number; maximum: number } {

@@ -33,6 +33,8 @@ const word = {
   trapped: 256,
   threads: 320,
   mayBlock: 324,
+  /** Not 0 where the host has put the data in place. */
+  placed: 328,
   /** 1 while the main thread sleeps. */
   waits: 384,
 } as const;
@@ -84,12 +86,15 @@ export function dispatch(builder: ModuleBuilder, job: number, time: number): Exp
 /** Waits for parts that a trap has left unfinished, and wakes workers for what is to come. */
 export const begin = (builder: ModuleBuilder): Expression => builder.call(names.begin, []);
 
-/** `init`, which puts the data in their place; the host calls it once for all instances. */
+/** Address of the int32 by which a host says that it has put the data in place. */
+export const PLACED_ADDRESS = word.placed;
+
+/** `init`, which puts the data in their place unless the host has done so; it calls it once for all instances. */
 export function emitInit(builder: ModuleBuilder, segments: readonly DataSegment[]): void {
   const at = new Words(builder);
   const copies = segments.map(({ address, bytes }, i) => builder.memoryInit(i, address, bytes.length));
   const body = builder.block([
-    ...copies,
+    builder.if(builder.pure("i32.eqz", [at.get("placed")]), builder.block(copies)),
     at.set("threads", builder.get(0, "i32")),
     at.set("mayBlock", builder.get(1, "i32")),
   ]);
