@@ -108,4 +108,8 @@ function placeData(
 }
 
 const refused = (name: string, cause: unknown): KilnRuntimeError =>
-  new KilnRuntimeError("E_LOAD", `model "${name}" cannot be instantiated: ${(cause as Error).message}`, cause);
+  new KilnRuntimeError(
+    "E_LOAD",
+    `model "${name}" cannot be instantiated: ${(cause as Error).message}`,
+    cause,
+  );

@@ -33,7 +33,7 @@ type Init = (threads: number, mayBlock: number) => void;
 const scope = globalThis as unknown as Scope;
 let hasWarned = false;
 
-/** Starts workers, and puts the module's data in place. */
+/** Starts workers, and has the module put its data in place, unless they are. */
 export function startThreads(
   module: WebAssembly.Module,
   { exports }: WebAssembly.Instance,

@@ -16,10 +16,12 @@ import { read } from "../../compiler/loop/builder.js";
 import {
   type Expr,
   type For,
+  i32,
   type Kernel,
   type Load,
   parametersOf,
   type Statement,
+  sameType,
   type Variable,
 } from "../../compiler/loop/ir.js";
 import {
@@ -192,10 +194,14 @@ class Motion {
   }
 }
 
-/** True for what costs more than reading a variable: not names, and not a sum that an address could swallow. */
+/**
+ * True for what costs more than reading a variable: not names, and not a sum that an address could swallow. The constant
+ * of an index stays, so that accesses that differ by it only go on to share what moves.
+ */
 function isWorthMoving(expr: Expr): boolean {
   if (expr.kind === "load") return true;
   if (expr.kind !== "op") return false;
-  const cheap = expr.op === "add" || expr.op === "sub";
-  return !cheap || expr.args.some(({ kind }) => kind === "op" || kind === "load");
+  if (expr.op !== "add" && expr.op !== "sub") return true;
+  if (sameType(expr.type, i32) && expr.args[1]!.kind === "constant") return false;
+  return expr.args.some(({ kind }) => kind === "op" || kind === "load");
 }

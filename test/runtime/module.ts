@@ -13,7 +13,12 @@ const assembler = await wabt();
 
 /** Bytes of the module written in WAT. */
 export function assemble(wat: string): Uint8Array<ArrayBuffer> {
-  const module = assembler.parseWat("test.wat", wat, { simd: true, relaxed_simd: true, bulk_memory: true });
+  const module = assembler.parseWat("test.wat", wat, {
+    simd: true,
+    relaxed_simd: true,
+    bulk_memory: true,
+    threads: true,
+  });
   const { buffer } = module.toBinary({ write_debug_names: true });
   module.destroy();
   return new Uint8Array(buffer);

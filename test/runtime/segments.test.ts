@@ -3,7 +3,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { encodeMetadata } from "../../compiler/wasm/metadata.js";
-import { assemble, type DataSegment } from "../../compiler/wasm/sections.js";
+import { assemble, assemblePassive, type DataSegment } from "../../compiler/wasm/sections.js";
 import { METADATA_SECTION } from "../../runtime/metadata.js";
 import { takeData } from "../../runtime/segments.js";
 import { failure } from "./errors.js";
@@ -52,12 +52,53 @@ test("few data stay where they are", () => {
   expect(takeData(moduleWith([]))).toBeUndefined();
 });
 
-test("passive data, and those at other places than constants below 2 GiB, are the engine's", () => {
+test("data at other places than constants below 2 GiB, and of two kinds, are the engine's", () => {
   const text = "x".repeat(MEBIBYTE);
-  for (const segment of [`"${text}"`, `(i32.const -65536) "${text}"`, `(global.get 0) "${text}"`]) {
+  const both = `(i32.const 64) "${text}") (data "${text}"`;
+  for (const segment of [`(i32.const -65536) "${text}"`, `(global.get 0) "${text}"`, both]) {
     const wasm = assembleText(`(module (import "m" "g" (global i32)) (memory 64) (data ${segment}))`);
     expect(takeData(wasm)).toBeUndefined();
   }
+});
+
+/** A module of Kiln for threads, whose data `init` would put in their place. */
+function passiveModule(segments: readonly DataSegment[], data: readonly number[]): Uint8Array<ArrayBuffer> {
+  const copies = segments.map(
+    ({ address, bytes }, i) =>
+      `(memory.init ${i} (i32.const ${address}) (i32.const 0) (i32.const ${bytes.length}))`,
+  );
+  const code = assembleText(`(module
+    (import "kiln" "memory" (memory 64 64 shared))
+    (export "memory" (memory 0))
+    (func (export "init") (param i32 i32) (if (i32.eqz (i32.load (i32.const 8))) (then ${copies.join(" ")})))
+    (func (export "run") (result i32) i32.const 0)
+    ${segments.map(() => '(data "x")').join(" ")})`);
+  const sharedMemory = { initial: 64, maximum: 64, placed: 8, data: [...data] };
+  const custom = { name: METADATA_SECTION, payload: encodeMetadata(metadataOf({ sharedMemory })) };
+  return assemblePassive(code, segments, custom) as Uint8Array<ArrayBuffer>;
+}
+
+test("passive data are left as empty segments, and written where the metadata say", async () => {
+  const places = large.map(({ address }) => address);
+  const wasm = passiveModule(large, places);
+  const { code, data } = takeData(wasm)!;
+  expect(data.map(([address]) => address)).toEqual([undefined, undefined, undefined]);
+  const nothing = large.map(({ address }) => ({ address, bytes: new Uint8Array() }));
+  expect(code.length - passiveModule(nothing, places).length).toBeLessThan(10);
+  const { memory } = await loadInspected(wasm, { threads: 1 });
+  const [fromEngine] = [await WebAssembly.compile(wasm)].map((module) =>
+    loadInspected(module, { threads: 1 }),
+  );
+  const expected = (await fromEngine!).memory;
+  expected[8] = 1;
+  expect(Buffer.compare(memory, expected)).toBe(0);
+});
+
+test("passive data without an address for each are refused", async () => {
+  const wasm = passiveModule(large, [64, 70_000]);
+  expect(await failure(() => loadInspected(wasm))).toBe(
+    'E_LOAD: model "test" cannot be instantiated: it does not say where its data belong',
+  );
 });
 
 test("data beyond the memory are an error that names the model", async () => {
@@ -65,8 +106,10 @@ test("data beyond the memory are an error that names the model", async () => {
   expect(await failure(() => loadInspected(beyond))).toMatch(/^E_LOAD: model ".*" cannot be instantiated: /);
 });
 
-test("damaged bytes are left to the engine", () => {
-  const wasm = moduleWith(large);
+test.each([
+  ["active", moduleWith(large)],
+  ["passive", passiveModule(large, [0, 0, 0])],
+])("damaged bytes with %s data are left to the engine", (_, wasm) => {
   const places = fc.array(fc.tuple(fc.nat(400), fc.nat(255)), { minLength: 1, maxLength: 4 });
   fc.assert(
     fc.property(places, fc.nat(wasm.length), (changes, length) => {
@@ -74,7 +117,8 @@ test("damaged bytes are left to the engine", () => {
       for (const [at, byte] of changes) damaged[at] = byte;
       const taken = takeData(damaged);
       const bytes = taken?.data.reduce((sum, [, segment]) => sum + segment.length, 0) ?? 0;
-      expect(bytes + (taken?.code.length ?? 0)).toBeLessThanOrEqual(damaged.length);
+      // Two bytes are left of a passive segment, and its section's size has as many as it may need.
+      expect(bytes + (taken?.code.length ?? 0)).toBeLessThanOrEqual(damaged.length + 4);
     }),
     { numRuns: 200 },
   );

@@ -50,6 +50,38 @@ describe("hoist", () => {
     `);
   });
 
+  it("leaves constants of indices, so that accesses share what moves", () => {
+    const text = `kernel @k(t: scratch f32[64], x: read f32[64], y: write f32[64], size n) {
+      for i in 0..n {
+        t[n * 16] = x[i]
+        t[n * 16 + 4] = x[i] + x[i + 8]
+      }
+      y[0] = t[n * 16 + 4]
+    }`;
+    expect(textAfter(hoist, text, [{ sizes: [2] }])).toMatchInlineSnapshot(`
+      "let fixed: i32 = n * 16
+      for i in 0..n {
+        t[fixed] = x[i]
+        t[fixed + 4] = x[i] + x[i + 8]
+      }
+      y[0] = t[n * 16 + 4]"
+    `);
+  });
+
+  it("moves sums of numbers with their constants", () => {
+    const text = `kernel @k(x: read f32[4], y: write f32[16]) {
+      for i in 0..16 {
+        y[i] = x[i /u 4] * (x[1] * x[2] + 0.5)
+      }
+    }`;
+    expect(textAfter(hoist, text)).toMatchInlineSnapshot(`
+      "let fixed: f32 = x[1] * x[2] + 0.5
+      for i in 0..16 {
+        y[i] = x[i /u 4] * fixed
+      }"
+    `);
+  });
+
   it("leaves loads that might lie outside where the loop may not run, or a condition guards them", () => {
     const text = `kernel @k(s: read f32[4], x: read f32[?], y: write f32[64], size n) {
       for j in 0..n {
