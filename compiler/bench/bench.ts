@@ -7,7 +7,7 @@ import { fileURLToPath, pathToFileURL } from "node:url";
 import { gzipSync } from "node:zlib";
 import type { Model } from "../../runtime/index.js";
 import type { Artifact } from "../options.js";
-import { type ColdModule, type ColdStartInput, type ColdStarts, measureColdStarts } from "./cold-start.js";
+import { type ColdStartInput, type ColdStarts, measureColdStarts } from "./cold-start.js";
 import {
   type Engine,
   EngineMissing,
@@ -123,7 +123,7 @@ export async function benchModel(input: BenchInput): Promise<BenchReport> {
     input.coldStarts === 0
       ? null
       : await measureColdStarts({
-          modules: coldModules(subjects),
+          modules: subjects.map(({ wasm, engine: { label, threads } }) => ({ label, threads, wasm })),
           model: input.model,
           feeds,
           starts: input.coldStarts,
@@ -149,15 +149,6 @@ export async function benchModel(input: BenchInput): Promise<BenchReport> {
     arenaBytes,
     arenaLowerBoundBytes,
   };
-}
-
-/** Those for one thread; where there are none, the first that there is. */
-function coldModules(subjects: readonly Subject[]): ColdModule[] {
-  const single = subjects.filter(({ engine }) => engine.threads === 1);
-  return (single.length > 0 ? single : subjects.slice(0, 1)).map(({ engine: { label }, wasm }) => ({
-    label,
-    wasm,
-  }));
 }
 
 interface Shared {

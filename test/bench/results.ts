@@ -132,8 +132,8 @@ const row = (cells: readonly string[]): string => `| ${cells.join(" | ")} |`;
 
 function sizeTable(reports: readonly BenchReport[]): string[] {
   return [
-    "| model | cold start, plain | relaxed SIMD | onnxruntime-web | ratio | module | code | rival's files | memory | rival's memory | arena / bound | compiled in | compiler's memory |",
-    "|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|",
+    "| model | cold start, plain | relaxed SIMD | two threads | onnxruntime-web | ratio | module | code | rival's files | memory | rival's memory | arena / bound | compiled in | compiler's memory |",
+    "|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|",
     ...reports.map(({ name, coldStarts, sizes, compile, ...report }) => {
       const startOf = (variant: string) => coldStarts?.kiln.find(({ label }) => label.endsWith(variant));
       const rival = coldStarts?.rival;
@@ -142,6 +142,7 @@ function sizeTable(reports: readonly BenchReport[]): string[] {
         name,
         time(startOf("plain")),
         time(startOf("relaxed-simd")),
+        time(startOf("threads")),
         time(rival),
         (coldStarts && coldStartRatio(coldStarts))?.toFixed(1) ?? "",
         formatBytes(sizes.moduleBytes),
