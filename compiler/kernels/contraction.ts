@@ -20,7 +20,10 @@ import {
   type Extent,
   extentOf,
   lanes,
+  type PanelRun,
   type Panels,
+  panelRuns,
+  panelsAtOnce,
   rowsFor,
   splitEvenly,
   tileRuns,
@@ -119,28 +122,6 @@ export function contract(s: NodeScope, shape: Contraction, operands: Contraction
       });
     }
   });
-}
-
-/** Panels of a tile of so many rows: as many as make eight sums, enough to hide how long a multiply-add takes. */
-const panelsAtOnce = (rows: number): number => (rows === 1 ? 4 : rows === 2 ? 2 : 1);
-
-/** Panels that tiles take so many of at once. */
-interface PanelRun {
-  readonly start: Operand;
-  readonly end: Operand;
-  readonly atOnce: number;
-}
-
-/** A stretch of panels as runs: of whole tiles, and of the rest in one. */
-function panelRuns({ count }: Panels, atOnce: number): PanelRun[] {
-  const known = constantIndex(count);
-  if (known === undefined || atOnce === 1) return [{ start: 0, end: count, atOnce: 1 }];
-  const whole = known - (known % atOnce);
-  const runs = [
-    { start: 0, end: whole, atOnce },
-    { start: whole, end: known, atOnce: known - whole },
-  ];
-  return runs.filter(({ start, end }) => start < end);
 }
 
 /** Rows of the largest tile, and how many panels make a block. */

@@ -3,16 +3,18 @@
  * (integer - zero) * scale, with a scale and a zero for every block of neighbouring integers of a column.
  *
  * The integers stay as small as the model has them. They are packed so that a vector of 32-bit words has four columns in
- * its lanes, and each word the integers of 32 / bits neighbouring steps of the depth, the first topmost: two shifts make a
- * vector of numbers of one step, without a byte of it moved between lanes. Integers are stored with the middle of their
- * range as zero, which the shifts by sign then give. A block is summed up before its scale is applied.
+ * its lanes, and each word the integers of 32 / bits neighbouring steps of the depth, the first topmost. Only a mask is
+ * needed to make numbers of one step's integers, without a bit of them moved: they come out 2^shift times as large, and
+ * what they are multiplied by has been made as much smaller beforehand, in one kernel for all columns (`scaleSteps`). It
+ * also sums up what the blocks' numbers stand for beside their integers: (integer - zero) * a, summed over a block, is
+ * the sum of integer * a less zero times the sum of a. A block is summed up before its scale is applied.
  */
 
 import { type Dim, isStatic } from "../ir/dim.js";
 import type { TypedArray } from "../ir/dtype.js";
 import { type TensorData, tensor } from "../ir/tensor.js";
 import { add, constant, i32Constant, mul, type Operand, op, read } from "../loop/builder.js";
-import { type Buffer, type Expr, f32, f32x4, type Variable } from "../loop/ir.js";
+import { type Buffer, type Expr, type ExprType, f32, f32x4, type Variable } from "../loop/ir.js";
 import type { NodeScope } from "../lowering/context.js";
 import {
   Accumulators,
@@ -20,10 +22,13 @@ import {
   type PackedPanels,
   packedOffset,
   packPanels,
+  panelRuns,
+  panelsAtOnce,
   panelsOf,
   type Tile,
   type TileResult,
   tileRuns,
+  vectorsOf,
 } from "./tile.js";
 
 export interface BlockMatrix {
@@ -40,11 +45,16 @@ export const blocksOf = ({ depth, block }: BlockMatrix): number => Math.ceil(dep
 /** The integer that stands for 0 where no zero points are given. */
 export const middleOf = ({ bits }: BlockMatrix): number => 2 ** (bits - 1);
 
+const i32x4: ExprType = { scalar: "i32", lanes: 4 };
+
 const wordsPerBlock = ({ bits, block }: BlockMatrix): number => (block * bits) / 32;
 
 /** Two vectors of columns and four rows are eight sums, which leaves registers for what they are made of. */
 const panelWidth = 8;
 const largestTile = 4;
+
+/** Sums that are enough to hide how long a multiply-add takes. */
+const SUMS = 8;
 
 const panelsFor = (m: BlockMatrix): PackedPanels[] => panelsOf(m.columns, panelWidth);
 
@@ -67,16 +77,57 @@ export function packIntegers(m: BlockMatrix, { data }: TensorData): TensorData {
   return tensor("int32", [packed.length], packed);
 }
 
-/** The integers of four bytes, the first in the topmost bits, their top bits flipped: that takes the middle off them. */
+/**
+ * The integers of four bytes, the first in the topmost bits. That one's top bit, the word's sign, is flipped, which takes
+ * the middle off it.
+ */
 function packWord(m: BlockMatrix, bytes: TypedArray, from: number): number {
   const mask = 2 ** m.bits - 1;
   let word = 0;
   for (let i = 0; i < 4; i++) {
     for (let bit = 0; bit < 8; bit += m.bits) {
-      word = (word << m.bits) | (((Number(bytes[from + i]) >> bit) & mask) ^ middleOf(m));
+      word = (word << m.bits) | ((Number(bytes[from + i]) >> bit) & mask);
     }
   }
-  return word;
+  return word ^ -(2 ** 31);
+}
+
+/** How far up the integer of a step is in its word. */
+const shiftOf = ({ bits }: BlockMatrix, step: number): number => 32 - bits * (step + 1);
+
+export interface StepOperands {
+  /** A step of a row of the left operand. */
+  readonly left: (k: Expr) => Expr;
+  /** Takes the same, as `BlockOperands` have it. */
+  readonly step: (k: Expr, value: Expr) => void;
+  /** Takes what a block's sum begins with, and what is added to that for each 1 of its zero. */
+  readonly start: (block: Expr, value: Expr, perZero: Expr) => void;
+}
+
+/** Makes of a row of the left operand what does not depend on the column. */
+export function scaleSteps(s: NodeScope, m: BlockMatrix, { left, step, start }: StepOperands): void {
+  const perWord = 32 / m.bits;
+  const scaleBlock = (block: Expr, length: number): void => {
+    // The topmost integers have the middle taken off, others have not.
+    const [top, others] = [0, 1].map(() => s.variable("sum", constant(f32, 0))) as [Variable, Variable];
+    const scaleWord = (word: Expr, steps: number): void => {
+      const first = s.let("k", add(mul(block, m.block), mul(word, perWord)));
+      for (let i = 0; i < steps; i++) {
+        const a = s.let("a", left(add(first, i)));
+        step(add(first, i), op("mul", a, constant(f32, 2 ** -shiftOf(m, i))));
+        const sum = i === 0 ? top : others;
+        s.assign(sum, op("add", read(sum), a));
+      }
+    };
+    const words = Math.floor(length / perWord);
+    s.for("word", 0, words, (word) => scaleWord(word, perWord));
+    if (length % perWord > 0) scaleWord(i32Constant(words), length % perWord);
+    const all = op("add", read(top), read(others));
+    start(block, op("mul", read(others), constant(f32, -middleOf(m))), op("neg", all));
+  };
+  const whole = Math.floor(m.depth / m.block);
+  s.for("block", 0, whole, (block) => scaleBlock(block, m.block));
+  if (m.depth % m.block > 0) scaleBlock(i32Constant(whole), m.depth % m.block);
 }
 
 /** A number for each block of each column, in the order in which the kernel reads them. */
@@ -91,9 +142,11 @@ export function packBlockNumbers(
 }
 
 export interface BlockOperands {
-  readonly left: Buffer;
-  /** Place of an element of the left operand. */
-  readonly leftAt: (row: Operand, k: Operand) => Expr;
+  /** As `scaleSteps` makes them, for each row. */
+  readonly steps: Buffer;
+  readonly stepAt: (row: Operand, k: Operand) => Expr;
+  readonly starts: Buffer;
+  readonly startAt: (row: Operand, block: Operand, of: "sum" | "zero") => Expr;
   /** As `packIntegers` and `packBlockNumbers` make them. */
   readonly integers: Buffer;
   readonly scales: Buffer;
@@ -108,37 +161,49 @@ export function matmulBlocks(s: NodeScope, rows: Dim, m: BlockMatrix, operands: 
   const words = blocks * wordsPerBlock(m);
   const most = s.target.simd ? largestTile : 1;
   const largest = isStatic(rows) ? Math.min(most, rows) : most;
-  panels.forEach((stretch, index) => {
-    s.for("panel", 0, stretch.count, (panel) => {
-      const first = (depth: number): Expr =>
-        s.let("w", add(packedOffset(panels, index, depth), mul(panel, depth * stretch.packed)));
-      const place = { words: first(words), numbers: first(blocks), packed: stretch.packed };
-      const column = s.let("column", add(stretch.start, mul(panel, stretch.columns)));
-      for (const run of largest === 0 ? [] : tileRuns(s, rows, largest)) {
-        s.for("tile", 0, run.count, (tile) => {
-          const row = s.let("row", add(run.start, mul(tile, run.rows)));
-          const shape = { rows: run.rows, columns: stretch.columns };
-          new BlockTile(s, m, operands, place, row, shape).multiply((value, r, c) =>
-            operands.result(value, add(row, r), add(column, c)),
-          );
-        });
+  for (const run of largest === 0 ? [] : tileRuns(s, rows, largest)) {
+    panels.forEach((stretch, index) => {
+      for (const { start, end, atOnce } of panelRuns(stretch, s.target.simd ? panelsAtOnce(run.rows) : 1)) {
+        const ofPanel = (panel: Expr): void => {
+          const first = (depth: number): Expr =>
+            s.let("w", add(packedOffset(panels, index, depth), mul(panel, depth * stretch.packed)));
+          const place = {
+            words: { first: first(words), size: words * stretch.packed },
+            numbers: { first: first(blocks), size: blocks * stretch.packed },
+            packed: stretch.packed,
+          };
+          const column = s.let("column", add(stretch.start, mul(panel, stretch.columns)));
+          s.for("tile", 0, run.count, (tile) => {
+            const row = s.let("row", add(run.start, mul(tile, run.rows)));
+            const shape = { rows: run.rows, columns: stretch.columns * atOnce };
+            new BlockTile(s, m, operands, place, row, shape).multiply((value, r, c) =>
+              operands.result(value, add(row, r), add(column, c)),
+            );
+          });
+        };
+        s.for("panel", start, end, ofPanel, { step: atOnce });
       }
     });
-  });
+  }
+}
+
+/** What panels that follow one another have of a constant: where it begins, and how much of it each has. */
+interface PanelPart {
+  readonly first: Expr;
+  readonly size: number;
 }
 
 interface PanelPlace {
-  /** First word of the panel, and first scale. */
-  readonly words: Expr;
-  readonly numbers: Expr;
-  /** Columns that it is packed to. */
+  readonly words: PanelPart;
+  readonly numbers: PanelPart;
+  /** Columns that a panel is packed to. */
   readonly packed: number;
 }
 
-/** A few rows of the result and the columns of one panel. */
+/** A few rows of the result and the columns of one panel or of several. */
 class BlockTile {
   private readonly vectors: number;
-  /** A single row has too few sums to hide the time that an addition takes, so it has each of them twice. */
+  /** How often each sum is there: few would not hide the time that an addition takes. */
   private readonly chains: number;
 
   constructor(
@@ -149,8 +214,8 @@ class BlockTile {
     private readonly row: Expr,
     private readonly tile: Tile,
   ) {
-    this.vectors = place.packed / lanes;
-    this.chains = tile.rows === 1 ? 2 : 1;
+    this.vectors = vectorsOf(tile);
+    this.chains = tile.rows === 1 ? Math.max(1, Math.floor(SUMS / this.vectors)) : 1;
   }
 
   multiply(result: TileResult): void {
@@ -165,14 +230,15 @@ class BlockTile {
   /** Adds a block's sums times its scales; the last block may be shorter. */
   private addBlock(totals: Accumulators, block: Expr, length: number): void {
     const { s, operands } = this;
-    const zeros = operands.zeros === null ? null : this.numbers("zero", operands.zeros, block);
-    const sums = Array.from({ length: this.tile.rows * this.vectors * this.chains }, () =>
-      s.variable("sum", constant(f32x4, 0)),
+    const sums = this.starts(block).flatMap((start) =>
+      Array.from({ length: this.chains }, (_, chain) =>
+        s.variable("sum", chain === 0 ? start : constant(f32x4, 0)),
+      ),
     );
     const perWord = 32 / this.m.bits;
     const words = Math.floor(length / perWord);
-    s.for("word", 0, words, (word) => this.addWord(sums, zeros, block, word, perWord));
-    if (length % perWord > 0) this.addWord(sums, zeros, block, i32Constant(words), length % perWord);
+    s.for("word", 0, words, (word) => this.addWord(sums, block, word, perWord));
+    if (length % perWord > 0) this.addWord(sums, block, i32Constant(words), length % perWord);
     this.numbers("scale", operands.scales, block).forEach((scale, vector) => {
       for (let row = 0; row < this.tile.rows; row++) {
         const first = this.sumOf(row, vector);
@@ -187,46 +253,53 @@ class BlockTile {
     });
   }
 
+  /** What the sums of a block begin with, for each row and vector. */
+  private starts(block: Expr): Expr[] {
+    const { s, operands } = this;
+    const zeros = operands.zeros === null ? null : this.numbers("zero", operands.zeros, block);
+    return Array.from({ length: this.tile.rows }, (_, r) => {
+      const row = add(this.row, r);
+      const load = (of: "sum" | "zero") => s.loadSplat(operands.starts, operands.startAt(row, block, of));
+      const sum = s.let("start", load("sum"));
+      if (zeros === null) return this.forVectors(() => sum);
+      const perZero = s.let("start", load("zero"));
+      return this.forVectors((v) => op("fma", zeros[v]!, perZero, sum));
+    }).flat();
+  }
+
   /** Adds the products of the first `steps` integers of each of a word for every column. */
-  private addWord(
-    sums: readonly Variable[],
-    zeros: readonly Expr[] | null,
-    block: Expr,
-    word: Expr,
-    steps: number,
-  ): void {
+  private addWord(sums: readonly Variable[], block: Expr, word: Expr, steps: number): void {
     const { s, m, operands, place } = this;
-    const from = s.let("from", add(place.words, mul(add(mul(block, wordsPerBlock(m)), word), place.packed)));
+    const from = s.let("from", mul(add(mul(block, wordsPerBlock(m)), word), place.packed));
     const k = s.let("k", add(mul(block, m.block), mul(word, 32 / m.bits)));
-    const loaded = this.forVectors((v) => s.load(operands.integers, add(from, v * lanes), lanes));
+    const words = this.forVectors((v) =>
+      s.let("packed", s.load(operands.integers, this.vectorAt(place.words, from, v), lanes)),
+    );
+    const topmost = -(2 ** (32 - m.bits));
     if (this.tile.rows === 1) {
-      const packed = loaded.map((vector) => s.let("packed", vector));
       for (let step = 0; step < steps; step++) {
-        const raised = packed.map((vector) => op("shl", vector, step * m.bits));
-        this.addStep(sums, this.weights(raised, zeros), add(k, step), step % this.chains);
+        const mask = constant(i32x4, (topmost >>> (step * m.bits)) | 0);
+        this.addStep(sums, this.weights(words, mask), add(k, step), step % this.chains);
       }
       return;
     }
     // Written out, the engine would load all that the rows need before it adds anything, and run out of registers.
-    const packed = loaded.map((vector) => s.variable("packed", vector));
+    const mask = s.variable("mask", constant(i32x4, topmost));
     s.for("step", 0, steps, (step) => {
-      this.addStep(sums, this.weights(packed.map(read), zeros), add(k, step), 0);
-      for (const rest of packed) s.assign(rest, op("shl", read(rest), m.bits));
+      this.addStep(sums, this.weights(words, read(mask)), add(k, step), 0);
+      s.assign(mask, op("shr_u", read(mask), m.bits));
     });
   }
 
-  /** The numbers for which the topmost integers of words stand, but for their scale. */
-  private weights(words: readonly Expr[], zeros: readonly Expr[] | null): Expr[] {
-    return words.map((word, v) => {
-      const number = op("i32_to_f32_s", op("shr_s", word, 32 - this.m.bits));
-      return this.s.let("b", zeros === null ? number : op("sub", number, zeros[v]!));
-    });
+  /** The integers of words that a mask leaves, as numbers. */
+  private weights(words: readonly Expr[], mask: Expr): Expr[] {
+    return words.map((word) => this.s.let("b", op("i32_to_f32_s", op("and", word, mask))));
   }
 
   private addStep(sums: readonly Variable[], weights: readonly Expr[], k: Expr, chain: number): void {
     const { s, operands } = this;
     for (let row = 0; row < this.tile.rows; row++) {
-      const a = s.let("a", s.loadSplat(operands.left, operands.leftAt(add(this.row, row), k)));
+      const a = s.let("a", s.loadSplat(operands.steps, operands.stepAt(add(this.row, row), k)));
       weights.forEach((b, v) => {
         const sum = sums[this.sumOf(row, v) + chain]!;
         s.assign(sum, op("fma", a, b, read(sum)));
@@ -241,11 +314,18 @@ class BlockTile {
 
   /** The numbers that a block has for the columns. */
   private numbers(name: string, buffer: Buffer, block: Expr): Expr[] {
-    const first = add(this.place.numbers, mul(block, this.place.packed));
+    const { numbers, packed } = this.place;
     return this.forVectors((v) => {
-      const loaded = this.s.load(buffer, add(first, v * lanes), lanes);
+      const loaded = this.s.load(buffer, this.vectorAt(numbers, mul(block, packed), v), lanes);
       return this.s.let(name, loaded.type.scalar === "i32" ? op("i32_to_f32_s", loaded) : loaded);
     });
+  }
+
+  /** Place of a vector's part of what lies so far behind the beginning of each panel's. */
+  private vectorAt({ first, size }: PanelPart, offset: Expr, vector: number): Expr {
+    const column = vector * lanes;
+    const panel = Math.floor(column / this.place.packed);
+    return add(add(first, offset), panel * size + (column % this.place.packed));
   }
 
   private forVectors<T>(make: (vector: number) => T): T[] {

@@ -18,6 +18,7 @@ import { type TensorData, tensor } from "../ir/tensor.js";
 import {
   add,
   constant,
+  constantIndex,
   div,
   extract,
   i32Constant,
@@ -225,6 +226,28 @@ export interface Panels {
 export interface PackedPanels extends Panels {
   readonly start: number;
   readonly count: number;
+}
+
+/** Panels of a tile of so many rows: as many as make eight sums, enough to hide how long a multiply-add takes. */
+export const panelsAtOnce = (rows: number): number => (rows === 1 ? 4 : rows === 2 ? 2 : 1);
+
+/** Panels that tiles take so many of at once. */
+export interface PanelRun {
+  readonly start: Operand;
+  readonly end: Operand;
+  readonly atOnce: number;
+}
+
+/** A stretch of panels as runs: of whole tiles, and of the rest in one. */
+export function panelRuns({ count }: Panels, atOnce: number): PanelRun[] {
+  const known = constantIndex(count);
+  if (known === undefined || atOnce === 1) return [{ start: 0, end: count, atOnce: 1 }];
+  const whole = known - (known % atOnce);
+  const runs = [
+    { start: 0, end: whole, atOnce },
+    { start: whole, end: known, atOnce: known - whole },
+  ];
+  return runs.filter(({ start, end }) => start < end);
 }
 
 /** Panels of `wide` columns and narrower ones for as many as the run has. */

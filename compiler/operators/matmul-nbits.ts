@@ -13,10 +13,12 @@ import {
   middleOf,
   packBlockNumbers,
   packIntegers,
+  scaleSteps,
 } from "../kernels/matmul-nbits.js";
-import { div, f32Constant, i32Constant, mul, op, rem } from "../loop/builder.js";
+import { add, div, f32Constant, i32Constant, mul, type Operand, op, rem } from "../loop/builder.js";
 import type { Expr } from "../loop/ir.js";
 import type { LoweringContext, NodeScope } from "../lowering/context.js";
+import { loopsInOrder } from "../lowering/loops.js";
 import type { Placement } from "../lowering/scope.js";
 import type { GraphBuilder } from "./builder.js";
 import { evaluateByKernels } from "./evaluate-kernels.js";
@@ -92,40 +94,109 @@ function requireShape(context: BlockView, value: Value, what: string, shape: rea
   });
 }
 
-function lower(context: LoweringContext<typeof blockAttributes>): void {
+type BlockContext = LoweringContext<typeof blockAttributes>;
+
+function lower(context: BlockContext): void {
+  const [integers, scales, zeros] = [context.input(1), context.input(2), context.optional(3)];
+  const fixed = [integers, scales, ...(zeros === null ? [] : [zeros])].map(({ constant }) => constant);
+  if (fixed.every((data) => data !== null)) {
+    lowerPacked(context, fixed as [TensorData, TensorData, TensorData?]);
+    return;
+  }
+  const m = matrixOf(context);
+  lowerProduct(context, asRows(context.placement(0)), (s, { rows, rowOf, place, result }) => {
+    const view = s.view("a", place(asRows(context.placement(0)), m.depth), "read");
+    matmulLooseBlocks(s, rows, m, {
+      left: (row, k) => s.load(view.buffer, view.index([...rowOf(row), k])),
+      ...looseOperands(s, context, m),
+      result,
+    });
+  });
+}
+
+/** With weights that are known; what does not depend on the column is made of the left operand first. */
+function lowerPacked(context: BlockContext, weights: [TensorData, TensorData, TensorData?]): void {
+  const m = matrixOf(context);
+  const [words, factors, points] = packedOperands(context, m, weights);
+  const left = asRows(context.placement(0));
+  const lead = left.strided.shape.slice(0, -1);
+  const starts = blocksOf(m) * (points === null ? 1 : 2);
+  const room = (name: string, length: number): Placement =>
+    context.scratch(name, { type: { dtype: "float32", shape: [...lead, length] } });
+  const made = { steps: room("steps", m.depth), starts: room("starts", starts) };
+  context.kernel({ name: `scale_steps_${m.bits}bits${m.block}_${m.depth}`, flops: 0 }, (s) => {
+    const view = s.view("a", left, "read");
+    const [steps, sums] = [s.view("steps", made.steps, "write"), s.view("starts", made.starts, "write")];
+    loopsInOrder(s, lead, (row) => {
+      scaleSteps(s, m, {
+        left: (k) => s.load(view.buffer, view.index([...row, k])),
+        step: (k, value) => steps.store([...row, k], value),
+        start: (block, value, perZero) => {
+          sums.store([...row, block], value);
+          if (points !== null) sums.store([...row, add(block, blocksOf(m))], perZero);
+        },
+      });
+    });
+  });
+  lowerProduct(context, made.steps, (s, { rows, rowOf, place, result }) => {
+    const steps = s.view("steps", place(made.steps, m.depth), "read");
+    const sums = s.view("starts", place(made.starts, starts), "read");
+    matmulBlocks(s, rows, m, {
+      steps: steps.buffer,
+      stepAt: (row, k) => steps.index([...rowOf(row), k]),
+      starts: sums.buffer,
+      startAt: (row, block, of) =>
+        sums.index([...rowOf(row), of === "sum" ? block : add(block, blocksOf(m))]),
+      integers: s.view("w", words, "read").buffer,
+      scales: s.view("scales", factors, "read").buffer,
+      zeros: points === null ? null : s.view("zeros", points, "read").buffer,
+      result,
+    });
+  });
+}
+
+/** Rows of the batch at hand, or of the whole batch. */
+interface Rows {
+  readonly rows: Dim;
+  /** What stands for a row before the last index of what lies as `place` says. */
+  readonly rowOf: (row: Operand) => Expr[];
+  /** Where the rows of a tensor like the left operand lie, with so many elements each. */
+  readonly place: (tensor: Placement, depth: number) => Placement;
+  readonly result: BlockOperands["result"];
+}
+
+/** The kernel of the product: over the rows of all matrices as those of one, where they can be. */
+function lowerProduct(
+  context: BlockContext,
+  left: Placement,
+  build: (s: NodeScope, rows: Rows) => void,
+): void {
   const m = matrixOf(context);
   const { shape, rank } = context.input(0);
   const batch = shape.slice(0, -2);
   const rows = shape.at(-2) ?? 1;
-  const joined = joinRows(context, { rows, depth: m.depth }, batch, asRows(context.placement(0)));
-  const left = joined ?? asRows(context.placement(0));
-  const allRows = joined === null ? rows : multiplyDims(rows, productOfDims(batch));
+  const join = (tensor: Placement, depth: number) => joinRows(context, { rows, depth }, batch, tensor);
+  const isJoined = join(left, m.depth) !== null;
+  const allRows = isJoined ? multiplyDims(rows, productOfDims(batch)) : rows;
   const flops = productOfDims([2, ...batch, rows, m.depth, m.columns]);
   const sizes = [isStatic(allRows) ? allRows : "n", m.depth, m.columns].join("x");
   const name = `matmul_${m.bits}bits${m.block}_${sizes}`;
   context.kernel({ name, flops: isStatic(flops) ? flops : 0 }, (s) => {
-    const view = s.view("a", left, "read");
-    const loops = joined === null ? batch : [];
-    const nest = (lead: readonly Expr[]): void => {
-      const extent = loops[lead.length];
-      if (extent !== undefined) {
-        s.for("batch", 0, s.dim(extent), (i) => nest([...lead, i]));
-        return;
-      }
-      const outer = joined === null ? lead : batch.map(() => i32Constant(0));
-      multiply(s, context, allRows, {
-        left: view.buffer,
-        leftAt: (row, k) => view.index([...outer, row, k]),
+    loopsInOrder(s, isJoined ? [] : batch, (matrix) => {
+      const outer = isJoined ? batch.map(() => i32Constant(0)) : matrix;
+      build(s, {
+        rows: allRows,
+        rowOf: (row) => [...outer, typeof row === "number" ? i32Constant(row) : row],
+        place: (tensor, depth) => (isJoined ? join(tensor, depth)! : tensor),
         result: (value, row, column) => {
-          const place = joined === null ? [...outer, row] : joinedRow(batch, rows, row);
+          const place = isJoined ? joinedRow(batch, rows, row) : [...outer, row];
           s.result(value, rank === 1 ? [column] : [...place, column], {
             axis: rank - 1,
             count: value.type.lanes,
           });
         },
       });
-    };
-    nest([]);
+    });
   });
 }
 
@@ -136,38 +207,8 @@ function asRows(placement: Placement): Placement {
   return { buffer: placement.buffer, strided: { shape: [1, ...shape], offset, strides: [0, ...strides] } };
 }
 
-function multiply(
-  s: NodeScope,
-  context: LoweringContext<typeof blockAttributes>,
-  rows: Dim,
-  operands: Pick<BlockOperands, "left" | "leftAt" | "result">,
-): void {
-  const m = matrixOf(context);
-  const [integers, scales, zeros] = [context.input(1), context.input(2), context.optional(3)];
-  const fixed = [integers, scales, ...(zeros === null ? [] : [zeros])].map(({ constant }) => constant);
-  if (fixed.every((data) => data !== null)) {
-    const [words, factors, points] = packedOperands(
-      context,
-      m,
-      fixed as [TensorData, TensorData, TensorData?],
-    );
-    matmulBlocks(s, rows, m, {
-      ...operands,
-      integers: s.view("w", words, "read").buffer,
-      scales: s.view("scales", factors, "read").buffer,
-      zeros: points === null ? null : s.view("zeros", points, "read").buffer,
-    });
-    return;
-  }
-  matmulLooseBlocks(s, rows, m, {
-    left: (row, k) => s.load(operands.left, operands.leftAt(row, k)),
-    ...looseOperands(s, context, m),
-    result: operands.result,
-  });
-}
-
 function packedOperands(
-  context: LoweringContext<typeof blockAttributes>,
+  context: BlockContext,
   m: BlockMatrix,
   [integers, scales, zeros]: readonly [TensorData, TensorData, TensorData?],
 ): [integers: Placement, scales: Placement, zeros: Placement | null] {
@@ -207,7 +248,7 @@ function zeroPoints(m: BlockMatrix, zeros: TensorData): number[] {
   });
 }
 
-function looseOperands(s: NodeScope, context: LoweringContext<typeof blockAttributes>, m: BlockMatrix) {
+function looseOperands(s: NodeScope, context: BlockContext, m: BlockMatrix) {
   const view = (name: string, i: number) => s.view(name, context.placement(i), "read");
   const [integers, scales] = [view("w", 1), view("scales", 2)];
   const zeros = context.optional(3) === null ? null : view("zeros", 3);

@@ -54,6 +54,8 @@ describe("MatMulNBits", () => {
     { rows: [3], K: 96, N: 8, block_size: 32, zeros: "float32" },
     { rows: [2, 2, 2], K: 16, N: 3, zeros: "packed" },
     { rows: [5], K: 130, N: 9, block_size: 128 },
+    { rows: [1], K: 70, N: 77, block_size: 32, zeros: "packed", bias: true },
+    { rows: [2], K: 32, N: 44, zeros: "float32" },
   ] as Shape[])("of 4 bits: %j", (shape) => compare(shape));
 
   test.each([
