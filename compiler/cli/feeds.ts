@@ -36,11 +36,8 @@ export async function prepareFeeds(inputs: readonly TensorInfo[], flags: FeedFla
   const entries: [string, TensorLike][] = [];
   for (const [i, input] of inputs.entries()) {
     const file = files.get(input.name);
-    const dims = input.dims as readonly number[];
     const feed =
-      file !== undefined
-        ? await readFeed(input, file, flags)
-        : { dtype: input.type, dims, data: randomElements(input.type, elementCount(dims), seedOf(flags, i)) };
+      file !== undefined ? await readFeed(input, file, flags) : makeUpFeed(input, seedOf(flags, i));
     entries.push([input.name, runtimeTensor(feed)]);
   }
   return { feeds: Object.fromEntries(entries), random: missing };
@@ -72,19 +69,38 @@ function filesByInput(
   return files;
 }
 
+function makeUpFeed(input: TensorInfo, seed: number): TensorData {
+  const { type: dtype } = input;
+  const dims = fixedDims(input);
+  return { dtype, dims, data: randomElements(dtype, elementCount(dims), seed) };
+}
+
+/** Raises CommandError where dims are open: the input then says nothing of the size of what it is given. */
+function fixedDims({ name, dims }: TensorInfo): readonly number[] {
+  const open = dims.filter((dim) => typeof dim === "string");
+  if (open.length === 0) return dims as readonly number[];
+  throw new CommandError(`the shape of input "${name}" is open: [${dims.join(", ")}]`, {
+    hint: `give a value with --input ${name}=FILE.npy, or compile for one size: --input-shape ${name}:SHAPE or --dim ${open[0]}=N`,
+  });
+}
+
 async function readFeed(input: TensorInfo, path: string, flags: FeedFlags): Promise<TensorData> {
   const bytes = await readBytes(path);
-  const dims = input.dims as readonly number[];
   if (isFile("png", bytes) || isFile("jpeg", bytes)) {
+    const dims = fixedDims(input);
     const data = pictureElements(await readPicture(bytes, path), input, flags);
     return { dtype: input.type, dims, data };
   }
   if (!isFile("npy", bytes)) throw new CommandError(`cannot read ${path}: neither .npy nor PNG nor JPEG`);
   const value = readAs(input.type, readNpy(bytes, path));
-  const { dtype, dims: given } = value;
-  const wanted = `input "${input.name}" wants ${input.type}[${dims.join(", ")}]`;
-  if (dtype !== input.type || `${given}` !== `${dims}`) {
-    throw new CommandError(`${path} holds ${dtype}[${given.join(", ")}], but ${wanted}`);
+  const { dtype, dims } = value;
+  if (dtype !== input.type || !fits(dims, input.dims)) {
+    const wanted = `input "${input.name}" wants ${input.type}[${input.dims.join(", ")}]`;
+    throw new CommandError(`${path} holds ${dtype}[${dims.join(", ")}], but ${wanted}`);
   }
   return value;
 }
+
+/** An open dim, which is a name, takes any size; whether those of several inputs agree, the runtime sees. */
+const fits = (dims: readonly number[], wanted: TensorInfo["dims"]): boolean =>
+  dims.length === wanted.length && wanted.every((dim, i) => typeof dim === "string" || dim === dims[i]);

@@ -103,6 +103,27 @@ describe("inputs that are not given", () => {
     expect((await run("--seed", "1")).first).not.toEqual(first);
   });
 
+  test("of any size go where dims are open, and are not made up there", async () => {
+    const model = folder.write("model.onnx", negate);
+    expect((await kiln("compile", model, "-q", "-o", folder.path("."))).code).toBe(0);
+    const x = npy("x.npy", [2, 3], [1, 2, 3, 4, 5, 6]);
+    const y = folder.path("y.npy");
+    for (const file of [model, folder.path("model.wasm")]) {
+      expect((await kiln("run", file, "-q", "--input", x, "--output", y)).stderr).toBe("");
+      expect(stored("y.npy")).toEqual([-1, -2, -3, -4, -5, -6]);
+      const wrong = await kiln("run", file, "--input", npy("wrong.npy", [1, 2], [1, 2]));
+      expect([wrong.code, wrong.stderr]).toEqual([
+        1,
+        expect.stringContaining('float32[1, 2], but input "x" wants float32[batch, 3]'),
+      ]);
+      const madeUp = await kiln("run", file);
+      expect(madeUp.code).toBe(1);
+      expect(madeUp.stderr).toMatch(
+        /^error: the shape of input "x" is open: \[batch, 3\]\n {2}hint: .*--input-shape x:/,
+      );
+    }
+  });
+
   test("are an error where they must not be", async () => {
     const model = folder.write("model.onnx", dense);
     const { code, stderr } = await kiln("run", model, "--no-random");
