@@ -116,7 +116,10 @@ export async function benchModel(input: BenchInput): Promise<BenchReport> {
     first ??= { artifact, feeds: await input.feeds(model), peakBytes };
     subjects.push({ variant, wasm: artifact.wasm, engine: kilnEngine(label, threads, model, first.feeds) });
   }
-  if (first === undefined) throw new EngineMissing("no variant can be measured on this engine");
+  if (first === undefined) {
+    const reasons = [...new Set(missing.map(({ reason }) => reason))].join("; ");
+    throw new EngineMissing(`no variant can be measured: ${reasons}`);
+  }
   const { artifact, feeds, peakBytes } = first;
   const { compileMs, flops, memoryBytes, arenaBytes, arenaLowerBoundBytes } = artifact.report;
   const coldStarts =

@@ -42,6 +42,6 @@ async function run(terminal: Terminal, body: () => Promise<number>): Promise<num
 
 /** The model argument, which commands that can do without it declare as optional. */
 export function requireModel(path: string | undefined): string {
-  if (path === undefined) throw usageError("missing required argument 'model'");
+  if (path === undefined) throw usageError("missing required argument 'model'\n(see --help)");
   return path;
 }

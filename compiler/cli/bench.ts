@@ -3,7 +3,6 @@
  * compared before anything is timed.
  */
 
-import { writeFile } from "node:fs/promises";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { type BenchReport, benchModel, bestOf } from "../bench/bench.js";
 import { EngineMissing } from "../bench/engines.js";
@@ -14,11 +13,12 @@ import { type Variant, variants } from "../bench/variants.js";
 import { type Body, defineAction, requireModel } from "./action.js";
 import { addCompileFlags, type CompileFlags, grouped } from "./compile-flags.js";
 import { compileModel } from "./compile-model.js";
-import { CommandError, EXIT_OK, fileError } from "./failure.js";
+import { CommandError, EXIT_OK } from "./failure.js";
 import { prepareFeeds } from "./feeds.js";
 import { parseNumber, parseWhole } from "./flags.js";
 import { addMeasuringFlags, type MeasuringFlags } from "./measuring-flags.js";
 import { externalFilesOf, type ModelFile, readModel, requireOnnx } from "./model-file.js";
+import { checkWritable, writeFiles } from "./output-files.js";
 import { measureMachine, profileModel } from "./profile.js";
 import { formatFacts } from "./table.js";
 import type { CommonFlags, Io, Terminal } from "./terminal.js";
@@ -91,13 +91,19 @@ const runBench: Body<Flags> = async (terminal, [path], flags) => {
     else terminal.print(formatFacts(rooflineFacts(roofline), terminal.colors));
     return EXIT_OK;
   }
+  // Before minutes of measuring, which would be lost.
+  if (flags.html !== undefined) await checkWritable(flags.html);
   const file = requireOnnx(await readModel(requireModel(path), terminal.io));
   const measured = await bench(file, flags, terminal);
   const report =
     flags.profile === true
       ? { ...measured, profile: await profile(file, measured, flags, terminal) }
       : measured;
-  if (flags.html !== undefined) await writePage(flags.html, report);
+  if (flags.html !== undefined) {
+    const data = benchPage(`${report.name}: Kiln and its rivals`, [report]);
+    await writeFiles([{ path: flags.html, data }]);
+    terminal.note(`wrote ${flags.html}`);
+  }
   if (flags.json === true) terminal.printJson(report);
   else terminal.print(benchText(report, terminal.colors));
   return EXIT_OK;
@@ -161,12 +167,4 @@ async function profile(
   const variant = variantsOf(flags).find(({ name }) => `kiln ${name}` === label)!;
   const features = { ...flags.features, ...variant.features };
   return { label, ...(await profileModel(file, { ...flags, features }, terminal)) };
-}
-
-async function writePage(path: string, report: BenchReport): Promise<void> {
-  try {
-    await writeFile(path, benchPage(`${report.name}: Kiln and its rivals`, [report]));
-  } catch (error) {
-    throw fileError("write", path, error);
-  }
 }

@@ -30,7 +30,7 @@ export async function main(args: readonly string[], io: Io = process): Promise<n
     return 0;
   }
   try {
-    await program.parseAsync(args, { from: "user" });
+    await program.parseAsync(isHelpOfUnknown(args, program) ? args.slice(1) : args, { from: "user" });
     return 0;
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
@@ -38,6 +38,10 @@ export async function main(args: readonly string[], io: Io = process): Promise<n
     return EXIT_USAGE;
   }
 }
+
+/** `kiln help NAME` of no command: commander would print the general help; without the `help`, NAME is an error. */
+const isHelpOfUnknown = ([first, name]: readonly string[], { commands }: Command): boolean =>
+  first === "help" && name !== undefined && !commands.some((command) => command.name() === name);
 
 function createProgram(io: Io): Command {
   const program = new Command("kiln");

@@ -93,7 +93,8 @@ interface Target {
 
 function targetOf(output: string | undefined, modelName: string): Target {
   if (output === undefined) return { folder: ".", name: modelName };
-  if (output === "-") throw usageError("-o needs a file or folder: the loader lies beside the module");
+  if (output === "" || output === "-")
+    throw usageError("-o needs a file or folder: the loader lies beside the module");
   const isFolder = /[/\\]$/.test(output) || (existsSync(output) && statSync(output).isDirectory());
   if (isFolder) return { folder: output, name: modelName };
   return { folder: dirname(output), name: basename(output).replace(/\.wasm$/, "") };

@@ -36,7 +36,7 @@ export function addDiffCommand(program: Command, io: Io): void {
         "they differ by more than ATOL + RTOL * (largest magnitude of the value), integers where by more than ATOL, " +
         "or at all where that is not given.",
     )
-    .argument("[model]", "ONNX file, or - for stdin");
+    .argument("<model>", "ONNX file, or - for stdin");
   grouped(command, "Comparing", [
     new Option("--against <engine>", "the other engine (default: onnxruntime-web)").choices([
       "onnxruntime-web",

@@ -79,13 +79,18 @@ const runInspect: Body<InspectFlags> = async (terminal, [path], flags) => {
   if (flags.html !== undefined) {
     const { writeReport } = await import("./inspect-html.js");
     await writeReport(file, flags.html, flags, terminal);
-    if (!isAnythingAsked(flags)) return EXIT_OK;
   }
   const views = isAnythingAsked(flags)
     ? await inspectStages(file, flags, terminal)
-    : new Map([["summary", await summarize(file, flags, terminal)]]);
+    : flags.html === undefined
+      ? new Map([["summary", await summarize(file, flags, terminal)]])
+      : new Map<string, View>();
   if (terminal.flags.json === true) {
-    terminal.printJson(Object.fromEntries([...views].map(([name, { json }]) => [name, json])));
+    const files = [flags.html, flags.graph].filter((path) => path !== undefined && path !== "-");
+    terminal.printJson({
+      ...(files.length > 0 && { files }),
+      ...Object.fromEntries([...views].map(([name, { json }]) => [name, json])),
+    });
   } else if (views.size > 0) terminal.print([...views.values()].map(({ text }) => text()).join("\n\n"));
   return EXIT_OK;
 };

@@ -73,7 +73,7 @@ export async function externalFilesOf(
   file: ModelFile,
   flags: CompileFlags,
 ): Promise<ReadonlyMap<string, Uint8Array>> {
-  const { externalFiles } = await import("../onnx/external-data.js");
+  const { externalFiles } = await import("../onnx/decode.js");
   const limits = withDefaultLimits(compileOptions(flags).limits);
   return externalFiles(file.bytes, await externalDataOf(file, flags.externalDataRoot), limits);
 }

@@ -33,7 +33,7 @@ export function addProfileCommand(program: Command, io: Io): void {
         "and bytes. More than 100% of the roof means that the bytes lay in caches, or that the algorithm (Winograd's) " +
         "takes fewer operations than are counted.",
     )
-    .argument("[model]", "ONNX file, or - for stdin");
+    .argument("<model>", "ONNX file, or - for stdin");
   grouped(command, "Output", [
     new Option("--calls", "list calls with their nodes rather than kernels"),
     new Option("--trace <file>", "write the fastest run as a trace for ui.perfetto.dev"),

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Command } from "commander";
 import type { CompileOptions } from "../options.js";
-import { type Body, defineAction, requireModel } from "./action.js";
+import { type Body, defineAction } from "./action.js";
 import { EXIT_OK, isExpected } from "./failure.js";
 import { type ModelFile, readBytes } from "./model-file.js";
 import { writeFiles } from "./output-files.js";
@@ -49,13 +49,13 @@ export function addReplayCommand(program: Command, io: Io): void {
       "Runs the rest of the pipeline on what was written when the compiler crashed. The file is IR text, which may be " +
         "made smaller by hand; its tensors and options lie in comments.",
     )
-    .argument("[file]", "the reproducer");
+    .argument("<file>", "the reproducer");
   command.addHelpText("after", "\nExample:\n  kiln replay /tmp/kiln-model-0123abcd.txt -v");
   defineAction(command, io, runReplay);
 }
 
 const runReplay: Body<object> = async (terminal, [path], flags) => {
-  const text = new TextDecoder().decode(await readBytes(requireModel(path)));
+  const text = new TextDecoder().decode(await readBytes(path!));
   const { replay } = await import("../reproducer.js");
   const stages: string[] = [];
   await replay(text, (name) => {

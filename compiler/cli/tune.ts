@@ -32,7 +32,7 @@ export function addTuneCommand(program: Command, io: Io): void {
       "Measures the algorithms and tiles that the compiler chooses between, each in its place in the model and on " +
         "this engine, and writes the best to a small file for `kiln compile --tuning FILE`.",
     )
-    .argument("[model]", "ONNX file, or - for stdin");
+    .argument("<model>", "ONNX file, or - for stdin");
   grouped(command, "Output", [
     new Option(
       "-o, --output <path>",

@@ -4,7 +4,7 @@ import { KilnError } from "../diagnostics.js";
 import type { Limits } from "../limits.js";
 import { checkModel } from "./decode-check.js";
 import { convertModel } from "./decode-graph.js";
-import { type ExternalDataResolver, resolveExternalData } from "./external-data.js";
+import { type ExternalDataResolver, type ExternalFiles, resolveExternalData } from "./external-data.js";
 import { inlineFunctions } from "./functions.js";
 import type { OnnxModel } from "./model.js";
 import { beginningOf, isText, refuseOtherFiles } from "./other-files.js";
@@ -33,6 +33,15 @@ export async function decodeModel(bytes: Uint8Array, options: DecodeOptions): Pr
   const files = await resolveExternalData(proto, options.externalData);
   const model = convertModel(proto, { limits, files, denseBytes: 0 });
   return checkModel(inlineFunctions(model, limits), limits);
+}
+
+/** The external files of a model, which is not decoded any further; throws as `decodeModel` does. */
+export function externalFiles(
+  bytes: Uint8Array,
+  resolve: ExternalDataResolver,
+  limits: Limits,
+): Promise<ExternalFiles> {
+  return resolveExternalData(readModel(bytes, limits), resolve);
 }
 
 function readModel(bytes: Uint8Array, limits: Limits): ModelProto {

@@ -4,19 +4,16 @@
  */
 
 import { KilnError } from "../diagnostics.js";
-import type { Limits } from "../limits.js";
 import {
   type AttributeProto,
   EXTERNAL,
   type GraphProto,
   type ModelProto,
-  modelProto,
   type NodeProto,
   type SparseTensorProto,
   type StringStringEntryProto,
   type TensorProto,
 } from "./schema.js";
-import { readMessage } from "./schema-reader.js";
 
 /** Gives the bytes of a file that the model names; the location is relative to the model and has been checked. */
 export type ExternalDataResolver = (location: string) => Uint8Array | Promise<Uint8Array>;
@@ -61,15 +58,6 @@ export function checkLocation(location: string): void {
 /** True where the tensor's elements are in another file. */
 export function isExternal(tensor: TensorProto): boolean {
   return tensor.dataLocation === EXTERNAL;
-}
-
-/** The external files of a model that is not decoded; throws as `resolveExternalData` does, and as decoding does. */
-export function externalFiles(
-  model: Uint8Array,
-  resolve: ExternalDataResolver,
-  limits: Limits,
-): Promise<ExternalFiles> {
-  return resolveExternalData(readMessage(model, modelProto, limits), resolve);
 }
 
 /**

@@ -10,7 +10,7 @@ const short = ["--duration", "0", "--warmup", "1", "--cold-starts", "0", "-q"];
 
 test("a model under Kiln and its rival", async () => {
   const model = folder.write("<dense>.onnx", dense);
-  const page = folder.path("page.html");
+  const page = folder.path("new/page.html");
   const { code, stdout } = await kiln("bench", model, ...short, "--json", "--html", page);
   expect(code).toBe(0);
   const report = JSON.parse(stdout);
@@ -50,6 +50,17 @@ test("kernels of the fastest variant", async () => {
   const { profile, engines } = JSON.parse((await kiln("bench", model, ...flags, "--json")).stdout);
   expect(profile).toMatchObject({ label: "kiln plain", kernels: expect.any(Array) });
   expect(engines[0].label).toBe("kiln plain");
+});
+
+test("what is no model, and a page that cannot be written, before anything is measured", async () => {
+  const text = await kiln("bench", folder.write("notes.onnx", "hello world"));
+  expect([text.code, text.stderr]).toEqual([1, expect.stringContaining("the file is no ONNX model")]);
+  const model = folder.write("model.onnx", dense);
+  const inFile = await kiln("bench", model, "--html", `${model}/page.html`);
+  expect([inFile.code, inFile.stderr]).toEqual([
+    1,
+    expect.stringMatching(/^error: cannot write .*page\.html/),
+  ]);
 });
 
 test("variants that there are not, and results that are not near enough", async () => {

@@ -210,6 +210,13 @@ describe("the drawing", () => {
     expect(text).toMatch(/<svg .*<\/svg>\n$/s);
     for (const label of ["MatMul", "product", "Relu", "f32[1, 2]"]) expect(text).toContain(label);
     await inspectDense("--graph", folder.path("graph.dot"));
+    const page = folder.path("page.html");
+    for (const flags of [
+      ["--html", page],
+      ["--graph", svg],
+    ]) {
+      expect(JSON.parse((await inspectDense(...flags, "--json")).stdout)).toEqual({ files: [flags[1]] });
+    }
     expect(readFileSync(folder.path("graph.dot"), "utf8")).toMatch(/^digraph "dense" \{\n.*\n\}\n$/s);
   });
 
