@@ -9,6 +9,7 @@ import {
   type RunErrorInfo,
   type TensorBinding,
 } from "../runtime/metadata.js";
+import { checkArguments } from "./check-options.js";
 import { invariant, KilnError } from "./diagnostics.js";
 import { type Dim, dimSymbols, equalDims, isStatic, printDim, symbolDim } from "./ir/dim.js";
 import { type Graph, splitStates, type Value } from "./ir/graph.js";
@@ -45,6 +46,7 @@ const producer = "onnx-kiln 0.1.0";
  */
 export async function compile(model: Uint8Array, options: CompileOptions = {}): Promise<Artifact> {
   const started = performance.now();
+  checkArguments(model, options);
   const features = featuresOf(options);
   const pipeline = new Pipeline(options);
   const imported = await pipeline.importGraph(model);
