@@ -1,13 +1,13 @@
 /** Cold starts: from bytes in memory to the first result, each in a fresh process, the engines in turn. */
 
 import { fork } from "node:child_process";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { ColdStartResult, ColdStartTask } from "./cold-start-child.js";
 import { type Feeds, packageFile } from "./engines.js";
 import { statisticsOf } from "./measure.js";
+import { inTemporaryFolder } from "./temporary-folder.js";
 
 export interface ColdStart {
   readonly medianMs: number;
@@ -50,8 +50,7 @@ export const coldStartRatio = ({ kiln, rival }: ColdStarts): number | null =>
 /** The median starts of the modules and of the rival. */
 export async function measureColdStarts(input: ColdStartInput): Promise<ColdStarts> {
   const { child, runtime } = input.scripts ?? builtScripts;
-  const folder = await mkdtemp(join(tmpdir(), "kiln-bench-"));
-  try {
+  return inTemporaryFolder("kiln-bench-", async (folder) => {
     const model = join(folder, "model.onnx");
     await writeFile(model, input.model);
     const { feeds } = input;
@@ -72,9 +71,7 @@ export async function measureColdStarts(input: ColdStartInput): Promise<ColdStar
       kiln: input.modules.map(({ label }, i) => ({ label, ...starts[i]! })),
       rival: best(starts.slice(input.modules.length)),
     };
-  } finally {
-    await rm(folder, { recursive: true, force: true });
-  }
+  });
 }
 
 const best = (starts: readonly ColdStart[]): ColdStart | null =>

@@ -1,11 +1,11 @@
 /** The engines that are compared, each with its model loaded and its inputs at hand. */
 
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdir, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
-import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import type { InferenceSession } from "onnxruntime-web";
 import type { Model, TensorLike } from "../../runtime/index.js";
+import { inTemporaryFolder } from "./temporary-folder.js";
 
 export type Feeds = Readonly<Record<string, TensorLike>>;
 export type Results = Readonly<
@@ -85,8 +85,7 @@ async function inFolder<T>(
   external: ReadonlyMap<string, Uint8Array>,
   open: (path: string) => Promise<T>,
 ): Promise<T> {
-  const folder = await mkdtemp(join(tmpdir(), "kiln-model-"));
-  try {
+  return inTemporaryFolder("kiln-model-", async (folder) => {
     for (const [location, data] of external) {
       const path = join(folder, location);
       await mkdir(dirname(path), { recursive: true });
@@ -95,9 +94,7 @@ async function inFolder<T>(
     const path = join(folder, "model.onnx");
     await writeFile(path, model);
     return await open(path);
-  } finally {
-    await rm(folder, { recursive: true, force: true });
-  }
+  });
 }
 
 export const ortTensors = (ort: Ort, feeds: Feeds) =>

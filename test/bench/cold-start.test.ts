@@ -19,7 +19,8 @@ function build(): { child: string; runtime: string } {
   writeFileSync(join(folder, "package.json"), '{ "type": "module" }');
   const runtime = readdirSync(join(repository, "runtime")).filter((name) => name.endsWith(".ts"));
   const child = "compiler/bench/cold-start-child";
-  const files = [`${child}.ts`, "compiler/bench/engines.ts", ...runtime.map((name) => `runtime/${name}`)];
+  const own = ["engines.ts", "temporary-folder.ts"].map((name) => `compiler/bench/${name}`);
+  const files = [`${child}.ts`, ...own, ...runtime.map((name) => `runtime/${name}`)];
   for (const name of files) {
     const { outputText } = ts.transpileModule(readFileSync(join(repository, name), "utf8"), {
       compilerOptions: { target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.ES2022 },
