@@ -1,7 +1,8 @@
 /**
  * Matrix product [rows, depth] x [depth, columns] of float32 on the register tile; other types have loops of their own.
  * The left operand is read element by element, so it may have any strides; the right one is packed at compile time where
- * it is constant, else read in place.
+ * it is constant, else read in place. Few rows, and a right one whose columns are not side by side but the depth is, have
+ * a kernel of their own (`matmul-dot.ts`).
  */
 
 import { invariant } from "../diagnostics.js";
@@ -13,6 +14,7 @@ import type { NodeScope } from "../lowering/context.js";
 import type { TensorView } from "../lowering/scope.js";
 import { contract, packedWeights } from "./contraction.js";
 import { directMatmul } from "./matmul-direct.js";
+import { canMultiplyRows, multiplyRows } from "./matmul-dot.js";
 import {
   lanes,
   loadColumns,
@@ -84,6 +86,10 @@ export function matmul(s: NodeScope, p: MatmulParameters, operands: MatmulOperan
   const { left, right } = operands;
   if (right.dtype !== "float32") {
     directMatmul(s, p, operands);
+    return;
+  }
+  if (!operands.packed && canMultiplyRows(p, left, right)) {
+    multiplyRows(s, p, operands);
     return;
   }
   const packed = operands.packed ? packedPanels(p) : null;

@@ -10,15 +10,23 @@ import {
   staticDim,
 } from "../ir/dim.js";
 import type { DType } from "../ir/dtype.js";
+import type { Value } from "../ir/graph.js";
 import type { TensorData } from "../ir/tensor.js";
 import { type MatmulParameters, matmul, packedKey, packMatrix } from "../kernels/matmul.js";
+import { takesRows } from "../kernels/matmul-dot.js";
 import { i32Constant } from "../loop/builder.js";
 import type { Expr } from "../loop/ir.js";
 import type { LoweringContext } from "../lowering/context.js";
 import type { KernelScope, Placement } from "../lowering/scope.js";
 import { broadcastIndex, broadcastPlace, broadcastShapes } from "./broadcast.js";
 import { multiplyMatrices } from "./matmul-evaluate.js";
-import { defineOperator, type EvaluationContext, type NodeView, type Operator } from "./operator.js";
+import {
+  defineOperator,
+  type EvaluationContext,
+  type LayoutChoice,
+  type NodeView,
+  type Operator,
+} from "./operator.js";
 import { floats } from "./pointwise.js";
 
 type Empty = Record<never, never>;
@@ -193,6 +201,20 @@ function evaluateMatmul(context: EvaluationContext): TensorData[] {
   return [multiplyMatrices({ ...x, dims: a }, { ...y, dims: b }, batch, dims)];
 }
 
+/** Few rows take a right operand as it is where both operands have the depth side by side. */
+function rightLayout(context: NodeView): LayoutChoice {
+  const [x, y] = [context.input(0), context.input(1)];
+  const isFloat = x.dtype === "float32" && y.rank > 1;
+  const fits = isFloat && innermost(x) === x.rank - 1 && innermost(y) === y.rank - 2;
+  return fits && takesRows(parametersOf(context)) ? "any" : "row-major";
+}
+
+/** The axis whose elements are side by side in memory. */
+function innermost({ rank, shape, type: { layout } }: Value): number | undefined {
+  const order = layout ?? shape.map((_, axis) => axis);
+  return order.findLast((axis) => shape[axis] !== 1) ?? rank - 1;
+}
+
 const MatMul = defineOperator<Empty>({
   name: "MatMul",
   summary: "Matrix product over the last two dims, broadcast over the others.",
@@ -206,7 +228,7 @@ const MatMul = defineOperator<Empty>({
     const count = productOfDims([2, rows, depth, columns, ...batch]);
     return isStatic(count) ? count : 0;
   },
-  layout: () => ({ inputs: ["any", "row-major"], output: "row-major" }),
+  layout: (context) => ({ inputs: ["any", rightLayout(context)], output: "row-major" }),
   epilogue: true,
   lower: lowerMatmul,
   evaluate: evaluateMatmul,

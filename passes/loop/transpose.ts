@@ -13,7 +13,7 @@
  */
 
 import { constantValue, dependsOnAny, Indices, splitBy } from "../../compiler/loop/affine.js";
-import { add, constantIndex, i32Constant, op, read, shuffle } from "../../compiler/loop/builder.js";
+import { add, constantIndex, i32Constant, op, read } from "../../compiler/loop/builder.js";
 import {
   type Expr,
   type For,
@@ -23,6 +23,7 @@ import {
   type Statement,
   type Variable,
 } from "../../compiler/loop/ir.js";
+import { highHalves, highLanes, lowHalves, lowLanes } from "../../compiler/loop/lanes.js";
 import {
   bottomUp,
   copyBlock,
@@ -177,23 +178,14 @@ class Transposing {
       return read(bind(load.buffer.name, { ...load, type, index: substitution(at)(load.index) }));
     });
     const [a, b, c, d] = columns as [Expr, Expr, Expr, Expr];
-    const [low, high] = [LOW_LANES, HIGH_LANES].map((lanes) => [shuffle(a, b, lanes), shuffle(c, d, lanes)]);
+    const [low, high] = [lowLanes, highLanes].map((move) => [move(a, b), move(c, d)]);
     const halves = [low!, high!].map(([x, y]) => [read(bind("pairs", x!)), read(bind("pairs", y!))]);
     return halves.flatMap(([x, y]) => [
-      bind(load.buffer.name, shuffle(x!, y!, LOW_HALVES)),
-      bind(load.buffer.name, shuffle(x!, y!, HIGH_HALVES)),
+      bind(load.buffer.name, lowHalves(x!, y!)),
+      bind(load.buffer.name, highHalves(x!, y!)),
     ]);
   }
 }
-
-/** Bytes of lanes of 32 bits, those of the second vector from 4 on. */
-const lanes = (...numbers: number[]): number[] =>
-  numbers.flatMap((lane) => [0, 1, 2, 3].map((byte) => lane * 4 + byte));
-
-const LOW_LANES = lanes(0, 4, 1, 5);
-const HIGH_LANES = lanes(2, 6, 3, 7);
-const LOW_HALVES = lanes(0, 1, 4, 5);
-const HIGH_HALVES = lanes(2, 3, 6, 7);
 
 const isSame = (a: Expr, b: Expr): boolean =>
   a === b || (constantIndex(a) !== undefined && constantIndex(a) === constantIndex(b));

@@ -2,6 +2,7 @@
 
 import fc from "fast-check";
 import { describe, test } from "vitest";
+import { tensorOf } from "../../compiler/ir/tensor.js";
 import { expectLevels } from "../harness.js";
 import { randomTensor, sweep } from "../harness-random.js";
 import type { NodeSpec } from "../onnx/build-model.js";
@@ -83,6 +84,40 @@ describe("random matrix products", () => {
       ),
       sweep(16),
     ));
+});
+
+describe("of rows that both have the depth side by side", () => {
+  const scores = async (rows: number, columns: number, depth: number, isOpen: boolean) => {
+    const a = randomTensor(1, [2, rows, depth]);
+    const b = randomTensor(2, [2, columns, depth]);
+    await expectLevels(
+      {
+        inputs: {
+          a: ["float32", isOpen ? [2, "rows", depth] : a.dims],
+          b: ["float32", isOpen ? [2, "columns", depth] : b.dims],
+        },
+        outputs: { y: ["float32"] },
+        initializers: { half: tensorOf("float32", [], [0.5]) },
+        nodes: [
+          { op: "Transpose", inputs: ["b"], outputs: ["t"], attributes: { perm: [0, 2, 1] } },
+          { op: "MatMul", inputs: ["a", "t"], outputs: ["m"] },
+          { op: "Mul", inputs: ["m", "half"], outputs: ["y"] },
+        ],
+      },
+      { a, b },
+    );
+  };
+  test.each([
+    [1, 16, 8],
+    [1, 13, 64],
+    [1, 3, 4],
+    [2, 9, 12],
+    [3, 21, 20],
+    [32, 6, 4],
+  ])("%i by %i, of depth %i", async (rows, columns, depth) => {
+    await scores(rows, columns, depth, false);
+    await scores(rows, columns, depth, true);
+  });
 });
 
 describe("vectors", () => {

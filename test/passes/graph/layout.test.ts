@@ -177,3 +177,25 @@ describe("graphs that stay as they are", () => {
       }`,
     ));
 });
+
+describe("matrix products", () => {
+  test("a right operand of many rows is copied for its columns to lie side by side, one of few is not", () =>
+    expectPass(
+      assignLayouts,
+      `
+      graph @g(%q: f32[4, 8], %r: f32[64, 8], %k: f32[100, 8]) -> (%a: f32[4, 100], %b: f32[64, 100]) {
+        %t: f32[8, 100] = Transpose(%k) {perm=[1, 0]}
+        %a: f32[4, 100] = MatMul(%q, %t)
+        %b: f32[64, 100] = MatMul(%r, %t)
+        return %a, %b
+      }`,
+      `
+      graph @g(%q: f32[4, 8], %r: f32[64, 8], %k: f32[100, 8]) -> (%a: f32[4, 100], %b: f32[64, 100]) {
+        %t: f32[8, 100]{1,0} = Transpose(%k) {perm=[1, 0]}
+        %a: f32[4, 100] = MatMul(%q, %t)
+        %t.rowmajor: f32[8, 100] = kiln.Relayout(%t) {layout=[0, 1]}
+        %b: f32[64, 100] = MatMul(%r, %t.rowmajor)
+        return %a, %b
+      }`,
+    ));
+});
