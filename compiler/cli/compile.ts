@@ -95,7 +95,11 @@ function targetOf(output: string | undefined, modelName: string): Target {
   if (output === undefined) return { folder: ".", name: modelName };
   if (output === "" || output === "-")
     throw usageError("-o needs a file or folder: the loader lies beside the module");
-  const isFolder = /[/\\]$/.test(output) || (existsSync(output) && statSync(output).isDirectory());
+  const status = existsSync(output) ? statSync(output) : undefined;
+  // Such as /dev/null, beside which the files would lie.
+  if (status !== undefined && !status.isDirectory() && !status.isFile())
+    throw usageError(`-o ${output} is neither a file nor a folder`);
+  const isFolder = /[/\\]$/.test(output) || status?.isDirectory() === true;
   if (isFolder) return { folder: output, name: modelName };
   return { folder: dirname(output), name: basename(output).replace(/\.wasm$/, "") };
 }

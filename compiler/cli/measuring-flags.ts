@@ -1,7 +1,9 @@
 /** Flags of commands that run a model on inputs: declared once, so that they mean the same in all of them. */
 
 import { type Command, Option } from "commander";
+import { hasRelaxedSimd } from "../bench/engine-features.js";
 import { grouped } from "./compile-flags.js";
+import { CommandError } from "./failure.js";
 import type { FeedFlags } from "./feeds.js";
 import { parseAssignment, parseNumber, parseWhole } from "./flags.js";
 
@@ -51,4 +53,12 @@ export function addMeasuringFlags(
     ),
     ...inputOptions(),
   ]);
+}
+
+/** Refuses to measure relaxed SIMD where the engine has none: that of Node 20 has it behind a flag. */
+export function requireRelaxedSimd(isAsked = false): void {
+  if (!isAsked || hasRelaxedSimd()) return;
+  throw new CommandError(`Node ${process.version} has no relaxed SIMD, so it cannot be measured`, {
+    hint: "Node 22 and later have it, and Node 20 under: node --experimental-wasm-relaxed-simd",
+  });
 }

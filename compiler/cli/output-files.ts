@@ -123,8 +123,13 @@ export function makeFolder(folder: string, made: (folder: string) => void = () =
 const beside = (path: string, extension: string): string =>
   join(dirname(path), `.${basename(path)}.${randomBytes(6).toString("hex")}.${extension}`);
 
-/** A "device" is anything that is no file, such as /dev/null or a pipe. Refuses folders. */
+/** A "device" is anything that is no file, such as /dev/null or a pipe. Refuses folders; and `-`, which for other flags is stdout. */
 async function kindOf(path: string): Promise<"file" | "device"> {
+  if (path === "-") {
+    throw new CommandError("cannot write to stdout: this goes to a file", {
+      hint: "a file that is called so is ./-",
+    });
+  }
   const status = await stat(path).catch(() => undefined); // not there, so a file
   if (status?.isDirectory()) throw new CommandError(`cannot write ${path}: it is a folder`);
   return status === undefined || status.isFile() ? "file" : "device";

@@ -1,7 +1,6 @@
 /** `kiln profile`: where the time of a model goes, kernel by kernel. */
 
 import { type Command, Option } from "commander";
-import { hasRelaxedSimd } from "../bench/engine-features.js";
 import { type PositionedProfile, positionProfile } from "../bench/position.js";
 import { profileText } from "../bench/report-text.js";
 import type { Roofline } from "../bench/roofline.js";
@@ -9,9 +8,9 @@ import { chromeTrace } from "../bench/trace.js";
 import { type Body, defineAction, requireModel } from "./action.js";
 import { addCompileFlags, type CompileFlags, grouped } from "./compile-flags.js";
 import { compileModel } from "./compile-model.js";
-import { CommandError, EXIT_OK } from "./failure.js";
+import { EXIT_OK } from "./failure.js";
 import { prepareFeeds } from "./feeds.js";
-import { addMeasuringFlags, type MeasuringFlags } from "./measuring-flags.js";
+import { addMeasuringFlags, type MeasuringFlags, requireRelaxedSimd } from "./measuring-flags.js";
 import { type ModelFile, readModel, requireOnnx } from "./model-file.js";
 import { checkWritable, writeFiles } from "./output-files.js";
 import type { Io, Terminal } from "./terminal.js";
@@ -72,11 +71,7 @@ export async function profileModel(
   terminal: Terminal,
 ): Promise<PositionedProfile> {
   const { relaxedSimd = false, threads = false } = flags.features ?? {};
-  if (relaxedSimd && !hasRelaxedSimd()) {
-    throw new CommandError("this engine has no relaxed SIMD", {
-      hint: "Node 20 has it under: node --experimental-wasm-relaxed-simd",
-    });
-  }
+  requireRelaxedSimd(relaxedSimd);
   const { artifact } = await compileModel(file, { ...flags, profile: true }, terminal, file.name);
   const { feeds } = await prepareFeeds(artifact.metadata.inputs, flags);
   const { load } = await import("../../runtime/profile.js");

@@ -3,7 +3,6 @@
 import { existsSync } from "node:fs";
 import { cpus } from "node:os";
 import { type Command, Option } from "commander";
-import { hasRelaxedSimd } from "../bench/engine-features.js";
 import { ResultsDiffer } from "../bench/measure.js";
 import { databaseFormat, type TuningDatabase, withChoices } from "../tuning/database.js";
 import type { TuningResult } from "../tuning/tune.js";
@@ -11,7 +10,7 @@ import { type Body, defineAction, requireModel } from "./action.js";
 import { addCompileFlags, type CompileFlags, compileOptions, grouped } from "./compile-flags.js";
 import { CommandError, EXIT_OK } from "./failure.js";
 import { prepareFeeds } from "./feeds.js";
-import { addMeasuringFlags, type MeasuringFlags } from "./measuring-flags.js";
+import { addMeasuringFlags, type MeasuringFlags, requireRelaxedSimd } from "./measuring-flags.js";
 import { externalDataOf, readModel, requireOnnx } from "./model-file.js";
 import { checkWritable, writeFiles } from "./output-files.js";
 import { Progress } from "./progress.js";
@@ -53,8 +52,7 @@ Examples:
 }
 
 const runTune: Body<Flags> = async (terminal, [path], flags) => {
-  if (flags.features?.relaxedSimd === true && !hasRelaxedSimd())
-    throw new CommandError(`Node ${process.version} has no relaxed SIMD, so it cannot be measured`);
+  requireRelaxedSimd(flags.features?.relaxedSimd);
   const file = requireOnnx(await readModel(requireModel(path), terminal.io));
   const output = flags.output ?? `${file.name}.tuning.json`;
   await checkWritable(output);

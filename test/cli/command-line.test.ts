@@ -66,6 +66,7 @@ describe("wrong usage exits with 2, and says what is wrong", () => {
     [["compile", "a.onnx", "b.onnx"], "too many arguments"],
     [["compile", "m.onnx", "-o"], "option '-o, --output <path>' argument missing"],
     [["compile", "m.onnx", "-o", "-"], "-o needs a file or folder"],
+    [["compile", "m.onnx", "-o", "/dev/null"], "-o /dev/null is neither a file nor a folder"],
     [["compile", "m.onnx", "-o", ""], "-o needs a file or folder"],
     [["compile", "m.onnx", "-O4"], "expected 0, 1, 2, 3 or s"],
     [["compile", "m.onnx", "--dim", "n"], "expected NAME=N or NAME=MIN..MAX"],

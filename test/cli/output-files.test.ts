@@ -33,6 +33,11 @@ describe("writing", () => {
     expect(folder.list()).toEqual(["x", "y"]);
   });
 
+  test("refuses -, which elsewhere is stdout, before anything is done", async () => {
+    for (const attempt of [checkWritable("-"), writeFiles([{ path: "-", data: "x" }])])
+      await expect(attempt).rejects.toThrow(/^cannot write to stdout: .*\n {2}hint: .*\.\/-/);
+  });
+
   test("writes to devices in their place", async () => {
     await writeFiles([{ path: "/dev/null", data: "x" }]);
     expect(lstatSync("/dev/null").isCharacterDevice()).toBe(true);

@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
+import { hasRelaxedSimd } from "../../compiler/bench/engine-features.js";
 import { compile } from "../../compiler/index.js";
 import type { ReportData } from "../../compiler/report/data.js";
 import { load } from "../../runtime/profile.js";
@@ -52,6 +53,14 @@ test("one name for a kernel: profile, IR, report and the module's name section",
   for (const { name, loops, wat } of shown.kernels) {
     expect(shown.lines[loops[0]!]).toContain(`kernel @${name}(`);
     expect(shown.lines[wat[0]!]).toContain(`(func $${name} `);
+  }
+});
+
+test.skipIf(hasRelaxedSimd())("relaxed SIMD where the engine has none", async () => {
+  const path = folder.write("model.onnx", dense);
+  for (const command of ["profile", "tune"]) {
+    const { code, stderr } = await kiln(command, path, "--features", "relaxed-simd");
+    expect([code, stderr]).toEqual([1, expect.stringMatching(/has no relaxed SIMD.*\n {2}hint: Node 22/)]);
   }
 });
 
