@@ -67,7 +67,7 @@ function bar(engine: EngineReport, longest: number): string {
   return `<tr><th scope="row">${escapeHtml(engineName(engine))}</th>
 <td class="chart"><div class="late" style="width:${width(engine.p90Ms)}"></div>
 <div class="bar${engine.isKiln ? " kiln" : ""}" style="width:${width(engine.medianMs)}"></div></td>
-<td>${formatTime(engine.medianMs)}</td><td>${ratio}</td><td>${engine.gflops.toFixed(1)}</td></tr>`;
+<td>${formatTime(engine.medianMs)}</td><td>${ratio}</td><td>${engine.gflops === 0 ? "" : engine.gflops.toFixed(1)}</td></tr>`;
 }
 
 /** Names of models are anyone's. */

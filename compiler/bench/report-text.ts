@@ -26,8 +26,9 @@ export function benchText(report: BenchReport, colors: Colors): string {
     formatTime(engine.p90Ms),
     times(engine.ratio),
     times(engine.nativeRatio),
-    engine.gflops.toFixed(1),
-    percent(engine.peakShare),
+    // Nothing is counted where sizes are open.
+    engine.gflops === 0 ? "" : engine.gflops.toFixed(1),
+    engine.gflops === 0 ? "" : percent(engine.peakShare),
     engine.difference?.relative.toExponential(1) ?? "",
   ]);
   const { profile } = report;

@@ -16,7 +16,7 @@ import { compileModel } from "./compile-model.js";
 import { CommandError, EXIT_OK } from "./failure.js";
 import { prepareFeeds } from "./feeds.js";
 import { parseNumber, parseWhole } from "./flags.js";
-import { addMeasuringFlags, type MeasuringFlags } from "./measuring-flags.js";
+import { addMeasuringFlags, type MeasuringFlags, warnOfOpenSizes } from "./measuring-flags.js";
 import { externalFilesOf, type ModelFile, readModel, requireOnnx } from "./model-file.js";
 import { checkWritable, writeFiles } from "./output-files.js";
 import { measureMachine, profileModel } from "./profile.js";
@@ -135,7 +135,11 @@ async function bench(file: ModelFile, flags: Flags & CommonFlags, terminal: Term
           .artifact;
       },
       load: ({ wasm, weights }, threads) => load(wasm, { weights, threads }),
-      feeds: async (model) => (await prepareFeeds(model.inputs, flags)).feeds,
+      async feeds({ inputs }) {
+        const { feeds } = await prepareFeeds(inputs, flags);
+        if (flags.profile !== true) warnOfOpenSizes(inputs, terminal); // or it comes with the profile
+        return feeds;
+      },
       duration: durationOf(flags),
       tolerance: flags.tolerance ?? usualTolerance,
       coldStarts: isOneFile ? (flags.coldStarts ?? 3) : 0,

@@ -1,11 +1,13 @@
 /** Flags of commands that run a model on inputs: declared once, so that they mean the same in all of them. */
 
 import { type Command, Option } from "commander";
+import type { TensorInfo } from "../../runtime/index.js";
 import { hasRelaxedSimd } from "../bench/engine-features.js";
 import { grouped } from "./compile-flags.js";
 import { CommandError } from "./failure.js";
 import type { FeedFlags } from "./feeds.js";
 import { parseAssignment, parseNumber, parseWhole } from "./flags.js";
+import type { Terminal } from "./terminal.js";
 
 export type InputFlags = Pick<FeedFlags, "seed" | "input">;
 
@@ -61,4 +63,14 @@ export function requireRelaxedSimd(isAsked = false): void {
   throw new CommandError(`Node ${process.version} has no relaxed SIMD, so it cannot be measured`, {
     hint: "Node 22 and later have it, and Node 20 under: node --experimental-wasm-relaxed-simd",
   });
+}
+
+/** Work is counted when a model is compiled, so that no figure has what depends on a size of the run. */
+export function warnOfOpenSizes(inputs: readonly TensorInfo[], terminal: Terminal): void {
+  const open = inputs.find(({ dims }) => dims.some((dim) => typeof dim === "string"));
+  if (open === undefined) return;
+  terminal.warn(
+    `the shape of input "${open.name}" is open: FLOPs and bytes that depend on it are not counted; ` +
+      `--input-shape ${open.name}:SHAPE fixes it`,
+  );
 }

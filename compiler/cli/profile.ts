@@ -10,7 +10,12 @@ import { addCompileFlags, type CompileFlags, grouped } from "./compile-flags.js"
 import { compileModel } from "./compile-model.js";
 import { EXIT_OK } from "./failure.js";
 import { prepareFeeds } from "./feeds.js";
-import { addMeasuringFlags, type MeasuringFlags, requireRelaxedSimd } from "./measuring-flags.js";
+import {
+  addMeasuringFlags,
+  type MeasuringFlags,
+  requireRelaxedSimd,
+  warnOfOpenSizes,
+} from "./measuring-flags.js";
 import { type ModelFile, readModel, requireOnnx } from "./model-file.js";
 import { checkWritable, writeFiles } from "./output-files.js";
 import type { Io, Terminal } from "./terminal.js";
@@ -74,6 +79,7 @@ export async function profileModel(
   requireRelaxedSimd(relaxedSimd);
   const { artifact } = await compileModel(file, { ...flags, profile: true }, terminal, file.name);
   const { feeds } = await prepareFeeds(artifact.metadata.inputs, flags);
+  warnOfOpenSizes(artifact.metadata.inputs, terminal);
   const { load } = await import("../../runtime/profile.js");
   const count = threads ? (flags.threads ?? 2) : 1;
   using model = await load(artifact.wasm, { weights: artifact.weights, threads: count });

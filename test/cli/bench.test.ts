@@ -1,8 +1,10 @@
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { hasRelaxedSimd } from "../../compiler/bench/engine-features.js";
+import { writeNpy } from "../../compiler/cli/npy.js";
+import { tensorOf } from "../../compiler/ir/tensor.js";
 import { kiln, useFolder } from "./harness.js";
-import { dense } from "./models.js";
+import { dense, negate } from "./models.js";
 
 const folder = useFolder();
 // Cold starts run what is built, not the sources.
@@ -50,6 +52,18 @@ test("kernels of the fastest variant", async () => {
   const { profile, engines } = JSON.parse((await kiln("bench", model, ...flags, "--json")).stdout);
   expect(profile).toMatchObject({ label: "kiln plain", kernels: expect.any(Array) });
   expect(engines[0].label).toBe("kiln plain");
+});
+
+test("open sizes, of the files that are given: no work is counted, and it says so", async () => {
+  const model = folder.write("model.onnx", negate);
+  const x = folder.write("x.npy", writeNpy(tensorOf("float32", [2, 3], [1, 2, 3, 4, 5, 6])));
+  const flags = ["--input", x, "--variants", "plain", "--profile"];
+  const { code, stdout, stderr } = await kiln("bench", model, ...flags, ...short.slice(0, -1));
+  expect(code).toBe(0);
+  expect(stdout).toMatch(/^kiln plain +[\d.]+ ms/m);
+  expect(
+    stderr.match(/^warning: the shape of input "x" is open: FLOPs and bytes .* not counted/gm),
+  ).toHaveLength(1);
 });
 
 test("what is no model, and a page that cannot be written, before anything is measured", async () => {
