@@ -104,17 +104,23 @@ async function compiled(
 ): Promise<string> {
   const model = await readModel(path, process);
   const file = basename(path);
-  const { loader } = await compileCached(
-    { bytes: model.bytes, externalData: await externalDataOf(model) },
-    { ...options, name: safeName(model.name) },
-    {
-      folder,
-      onCompile: () => say(`compiling ${file}`),
-      onCompiled: ({ wasm, report }) =>
-        say(`compiled ${file} in ${formatTime(report.compileMs)}, ${formatBytes(wasm.length)}`),
-    },
-  );
-  return loader;
+  try {
+    const { loader } = await compileCached(
+      { bytes: model.bytes, externalData: await externalDataOf(model) },
+      { ...options, name: safeName(model.name) },
+      {
+        folder,
+        onCompile: () => say(`compiling ${file}`),
+        onCompiled: ({ wasm, report }) =>
+          say(`compiled ${file} in ${formatTime(report.compileMs)}, ${formatBytes(wasm.length)}`),
+      },
+    );
+    return loader;
+  } catch (error) {
+    // An app may import many models, and Vite does not say which one it was.
+    if (error instanceof KilnError) throw new KilnError(error.code, `${path}: ${error.message}`);
+    throw error;
+  }
 }
 
 /** A name that needs no quoting in a URL or a path. */

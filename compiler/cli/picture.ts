@@ -18,7 +18,7 @@ export async function readPicture(file: Uint8Array, path: string): Promise<Pictu
     return isFile("png", file) ? await readPng(file) : await readJpeg(file);
   } catch (cause) {
     const { message } = cause as Error;
-    throw new CommandError(`cannot read ${path}: ${message}`, { cause });
+    throw new CommandError(`cannot read ${path}: ${message.trim().replace(/:$/, "")}`, { cause });
   }
 }
 

@@ -104,7 +104,7 @@ describe("what cannot be read", () => {
   test("a file that is cut off, or whose bytes changed", async () => {
     for (let length = 8; length < good.length - 12; length++) {
       await expect(readPicture(good.subarray(0, length), "dir/x.png"), `${length} bytes`).rejects.toThrow(
-        /^cannot read dir\/x\.png: /,
+        /^cannot read dir\/x\.png: .*[^:\s]$/,
       );
     }
     await expect(readPicture(good.with(17, 2), "x.png")).rejects.toThrow(/^cannot read x\.png: /);

@@ -27,6 +27,13 @@ async function run(directory: string, options: Options): Promise<void> {
     if (verdict.verdict === "failed") console.log(`FAILED ${verdict.name}: ${verdict.reason}`);
     else if (options.verbose) console.log(`${verdict.verdict} ${verdict.name}`);
   }
+  if (verdicts.length === 0) {
+    console.error(
+      `no case in ${directory}: it has no NAME/model.onnx${options.filter ? " that matches" : ""}`,
+    );
+    process.exitCode = 1;
+    return;
+  }
   const count = (which: Verdict["verdict"]) => verdicts.filter(({ verdict }) => verdict === which).length;
   if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify(verdicts, null, 2)}\n`);
   console.log(`${count("passed")} passed, ${count("failed")} failed, ${count("skipped")} skipped`);

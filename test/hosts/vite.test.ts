@@ -84,6 +84,8 @@ describe("a build", () => {
       await expect(buildApp()).rejects.toThrow(/there is no option "colour" for models/);
       writeMain(main.replace("?kiln", "?kiln&features=mmx"));
       await expect(buildApp()).rejects.toThrow(/features: .*mmx/);
+      writeMain(main.replace("?kiln", "?kiln&input-shape=none:1"));
+      await expect(buildApp()).rejects.toThrow(/my model\.onnx: there is no input "none"/);
     } finally {
       writeMain(main);
     }
