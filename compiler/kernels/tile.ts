@@ -156,47 +156,72 @@ export class Accumulators {
     this.scope.assign(sum, op("fma", a, b, read(sum)));
   }
 
-  /**
-   * Hands out the finished vectors, and the used lanes of a partly used one. Where much is done with each of them the
-   * tile goes through memory, so that the code for it is there once for a row and not for every accumulator; `isPlain`
-   * says that they are stored as they are, whatever is fused with the node.
-   */
+  /** Hands out the finished vectors, as `finishTile` does. */
   finish(result: TileResult, isPlain = false): void {
-    if (!isPlain && this.scope.epilogueOperations() > inlineOperations) {
-      this.finishByRows(result);
-      return;
-    }
-    this.variables.forEach((row, r) => {
-      row.forEach((acc, j) => {
-        const used = Math.min(lanes, this.tile.columns - j * lanes);
-        if (used === lanes) result(read(acc), r, j * lanes);
-        else for (let lane = 0; lane < used; lane++) result(extract(read(acc), lane), r, j * lanes + lane);
-      });
-    });
+    finishTile(
+      this.scope,
+      this.tile,
+      this.variables.map((row) => row.map(read)),
+      result,
+      isPlain,
+    );
   }
+}
 
-  private finishByRows(result: TileResult): void {
-    const { scope, tile } = this;
-    const width = vectorsOf(tile) * lanes;
-    const memory = scope.tileMemory();
-    this.variables.forEach((row, r) => {
-      row.forEach((acc, j) => {
-        scope.store(memory, i32Constant(r * width + j * lanes), read(acc));
-      });
-    });
-    scope.for("row", 0, tile.rows, (row) => {
-      const first = scope.let("first", mul(row, width));
-      for (let column = 0; column < tile.columns; column += lanes) {
-        const used = Math.min(lanes, tile.columns - column);
-        if (used === lanes) result(scope.load(memory, add(first, column), lanes), row, column);
-        else {
-          scope.for("lane", column, column + used, (lane) =>
-            result(scope.load(memory, add(first, lane)), row, lane),
-          );
-        }
-      }
-    });
+/**
+ * Hands out the finished vectors of a tile's rows, and the used lanes of a partly used one. Where much is done with each
+ * of them the tile goes through memory, so that the code for it is there once for a row and not for every vector;
+ * `isPlain` says that they are stored as they are, whatever is fused with the node.
+ */
+export function finishTile(
+  scope: NodeScope,
+  tile: Tile,
+  sums: readonly (readonly Expr[])[],
+  result: TileResult,
+  isPlain = false,
+): void {
+  if (!isPlain && scope.epilogueOperations() > inlineOperations) {
+    finishByRows(scope, tile, sums, result);
+    return;
   }
+  sums.forEach((row, r) => {
+    row.forEach((sum, j) => {
+      const used = Math.min(lanes, tile.columns - j * lanes);
+      if (used === lanes) result(sum, r, j * lanes);
+      else for (let lane = 0; lane < used; lane++) result(extract(sum, lane), r, j * lanes + lane);
+    });
+  });
+}
+
+function finishByRows(
+  scope: NodeScope,
+  tile: Tile,
+  sums: readonly (readonly Expr[])[],
+  result: TileResult,
+): void {
+  const width = vectorsOf(tile) * lanes;
+  const memory = scope.tileMemory();
+  const isInteger = sums[0]![0]!.type.scalar === "i32";
+  // The memory is of float32; bits stay what they are.
+  const load = (at: Expr, count: 1 | typeof lanes = 1): Expr => {
+    const loaded = scope.load(memory, at, count);
+    return isInteger ? op("f32_bits", loaded) : loaded;
+  };
+  sums.forEach((row, r) => {
+    row.forEach((sum, j) => {
+      scope.store(memory, i32Constant(r * width + j * lanes), isInteger ? op("bits_f32", sum) : sum);
+    });
+  });
+  scope.for("row", 0, tile.rows, (row) => {
+    const first = scope.let("first", mul(row, width));
+    for (let column = 0; column < tile.columns; column += lanes) {
+      const used = Math.min(lanes, tile.columns - column);
+      if (used === lanes) result(load(add(first, column), lanes), row, column);
+      else {
+        scope.for("lane", column, column + used, (lane) => result(load(add(first, lane)), row, lane));
+      }
+    }
+  });
 }
 
 /** Takes a finished element, or a vector of them along the columns. */

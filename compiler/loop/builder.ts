@@ -104,7 +104,8 @@ export function splat(value: Expr, lanes: ExprType["lanes"]): Expr {
   invariant(value.type.lanes === 1, `cannot widen ${printExprType(value.type)} to ${lanes} lanes`);
   const type: ExprType = { scalar: value.type.scalar, lanes };
   if (value.kind === "constant") return { kind: "constant", type, value: value.value };
-  if (value.kind === "load" && !value.splat && lanes === 4 && value.type.scalar === "f32") {
+  const isWord = value.type.scalar === "f32" || value.type.scalar === "i32";
+  if (value.kind === "load" && !value.splat && lanes === 4 && isWord) {
     return { ...value, type, splat: true };
   }
   return { kind: "op", type, op: "splat", args: [value] };

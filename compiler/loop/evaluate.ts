@@ -61,6 +61,7 @@ const int32: NumberOps = {
   add: (a, b) => (a + b) | 0,
   sub: (a, b) => (a - b) | 0,
   mul: Math.imul,
+  dot_i16: (a, b) => (Math.imul((a << 16) >> 16, (b << 16) >> 16) + Math.imul(a >> 16, b >> 16)) | 0,
   div_s: (a, b) => {
     checkOverflow(a === INT32_MIN && b === -1);
     return (a / divisor(b)) | 0;

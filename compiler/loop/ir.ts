@@ -194,6 +194,8 @@ export const ops = {
   or: same(2, [...ints, "bool"]),
   xor: same(2, [...ints, "bool"]),
   not: same(1, ["bool"]),
+  /** Both operands as pairs of int16: the product of the low ones plus that of the high ones. */
+  dot_i16: same(2, ["i32"]),
   shl: same(2, ints),
   shr_s: same(2, ints),
   shr_u: same(2, ints),

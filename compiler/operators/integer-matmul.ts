@@ -2,14 +2,24 @@
 
 import { type Dim, isStatic, printDim } from "../ir/dim.js";
 import type { TensorType, Value } from "../ir/graph.js";
+import {
+  type ByteMatrix,
+  matmulBytes,
+  packBytes,
+  packColumns,
+  pairSteps,
+  pairsOf,
+} from "../kernels/matmul-bytes.js";
 import { integerMatmul } from "../kernels/matmul-integer.js";
 import { i32Constant, minIndex, type Operand, op, sub } from "../loop/builder.js";
 import type { Expr } from "../loop/ir.js";
 import type { LoweringContext } from "../lowering/context.js";
-import type { KernelScope } from "../lowering/scope.js";
+import { loopsInOrder } from "../lowering/loops.js";
+import type { KernelScope, Placement } from "../lowering/scope.js";
 import { broadcastShapes } from "./broadcast.js";
 import type { GraphBuilder } from "./builder.js";
 import { evaluateByKernels } from "./evaluate-kernels.js";
+import { lowerRows } from "./joined-rows.js";
 import {
   defineExpansion,
   defineOperator,
@@ -88,6 +98,70 @@ export function centredElement(
 }
 
 function lower(context: LoweringContext<Empty>): void {
+  const packed = packedOperands(context);
+  if (packed === null) lowerLoose(context);
+  else lowerPacked(context, packed);
+}
+
+interface PackedOperands {
+  readonly matrix: ByteMatrix;
+  readonly words: Placement;
+  readonly zeros: Placement | null;
+}
+
+/** What is known of the right operand, as the kernel reads it; null where it is not known, or not one matrix. */
+function packedOperands(context: LoweringContext<Empty>): PackedOperands | null {
+  const [right, zero] = [context.input(1), context.optional(3)];
+  if (right.rank !== 2 || right.constant === null || (zero !== null && zero.constant === null)) return null;
+  const [depth, columns] = right.constant.dims as [number, number];
+  const given = zero === null ? [0] : Array.from(zero.constant!.data, Number);
+  // One for all columns or for each; a number for each step of the depth would have to be taken off before.
+  if (depth === 0 || columns === 0 || (given.length !== 1 && zero!.shape.at(-1) !== given.length))
+    return null;
+  const matrix = { depth, columns };
+  const middle = right.dtype === "int8" ? 128 : 0;
+  const taken = given.map((one) => one + middle);
+  const key = `bytes.${taken.join()}`;
+  return {
+    matrix,
+    words: context.packed(right.constant, "bytes", () => packBytes(matrix, right.constant!)),
+    zeros: taken.every((one) => one === 0)
+      ? null
+      : context.packed(right.constant, key, () => packColumns(matrix, (i) => -(taken[i] ?? taken[0]!))),
+  };
+}
+
+function lowerPacked(context: LoweringContext<Empty>, { matrix, words, zeros }: PackedOperands): void {
+  const lead = context.input(0).shape.slice(0, -1);
+  const room = (name: string, length: number): Placement =>
+    context.scratch(name, { type: { dtype: "int32", shape: [...lead, length] } });
+  const made = { pairs: room("pairs", pairsOf(matrix)), sums: room("sums", 1) };
+  context.kernel({ name: `pair_steps_${matrix.depth}`, flops: 0 }, (s) => {
+    const [pairs, sums] = [s.view("pairs", made.pairs, "write"), s.view("sums", made.sums, "write")];
+    loopsInOrder(s, lead, (row) => {
+      pairSteps(s, matrix, {
+        left: (k) => centredElement(s, context, 0, [...row, k]),
+        pair: (index, value) => pairs.store([...row, index], value),
+        sum: (value) => sums.store([...row, 0], value),
+      });
+    });
+  });
+  const kind = `matmul_${context.input(0).dtype}_${context.input(1).dtype}`;
+  lowerRows(context, { kind, ...matrix, left: made.pairs }, ({ s, rows, rowOf, place, result }) => {
+    const pairs = s.view("pairs", place(made.pairs, pairsOf(matrix)), "read");
+    const sums = s.view("sums", place(made.sums, 1), "read");
+    matmulBytes(s, rows, matrix, {
+      pairs: pairs.buffer,
+      pairAt: (row, index) => pairs.index([...rowOf(row), index]),
+      sum: (row) => sums.load([...rowOf(row), i32Constant(0)]),
+      words: s.view("w", words, "read").buffer,
+      zeros: zeros === null ? null : s.view("zeros", zeros, "read").buffer,
+      result,
+    });
+  });
+}
+
+function lowerLoose(context: LoweringContext<Empty>): void {
   const [a, b] = [context.input(0), context.input(1)];
   const batch = batchOf(context);
   const [rows, depth, columns] = [a.shape.at(-2)!, a.shape.at(-1)!, b.shape.at(-1)!];

@@ -1,12 +1,11 @@
 /** Matrix products with weights of 2, 4 or 8 bits that share scales by blocks, as language models have them. */
 
-import { type Dim, isStatic, multiplyDims, printDim, productOfDims } from "../ir/dim.js";
+import { type Dim, isStatic, printDim, productOfDims } from "../ir/dim.js";
 import type { DType } from "../ir/dtype.js";
 import type { TensorType, Value } from "../ir/graph.js";
 import type { TensorData } from "../ir/tensor.js";
 import {
   type BlockMatrix,
-  type BlockOperands,
   blocksOf,
   matmulBlocks,
   matmulLooseBlocks,
@@ -15,14 +14,14 @@ import {
   packIntegers,
   scaleSteps,
 } from "../kernels/matmul-nbits.js";
-import { add, div, f32Constant, i32Constant, mul, type Operand, op, rem } from "../loop/builder.js";
+import { add, div, f32Constant, mul, op, rem } from "../loop/builder.js";
 import type { Expr } from "../loop/ir.js";
 import type { LoweringContext, NodeScope } from "../lowering/context.js";
 import { loopsInOrder } from "../lowering/loops.js";
 import type { Placement } from "../lowering/scope.js";
 import type { GraphBuilder } from "./builder.js";
 import { evaluateByKernels } from "./evaluate-kernels.js";
-import { joinedRow, joinRows } from "./matmul.js";
+import { asRows, lowerRows, type Rows } from "./joined-rows.js";
 import { decodeElements, encodeElements } from "./numbers.js";
 import {
   attribute,
@@ -104,7 +103,7 @@ function lower(context: BlockContext): void {
     return;
   }
   const m = matrixOf(context);
-  lowerProduct(context, asRows(context.placement(0)), (s, { rows, rowOf, place, result }) => {
+  lowerProduct(context, asRows(context.placement(0)), ({ s, rows, rowOf, place, result }) => {
     const view = s.view("a", place(asRows(context.placement(0)), m.depth), "read");
     matmulLooseBlocks(s, rows, m, {
       left: (row, k) => s.load(view.buffer, view.index([...rowOf(row), k])),
@@ -138,7 +137,7 @@ function lowerPacked(context: BlockContext, weights: [TensorData, TensorData, Te
       });
     });
   });
-  lowerProduct(context, made.steps, (s, { rows, rowOf, place, result }) => {
+  lowerProduct(context, made.steps, ({ s, rows, rowOf, place, result }) => {
     const steps = s.view("steps", place(made.steps, m.depth), "read");
     const sums = s.view("starts", place(made.starts, starts), "read");
     matmulBlocks(s, rows, m, {
@@ -155,56 +154,10 @@ function lowerPacked(context: BlockContext, weights: [TensorData, TensorData, Te
   });
 }
 
-/** Rows of the batch at hand, or of the whole batch. */
-interface Rows {
-  readonly rows: Dim;
-  /** What stands for a row before the last index of what lies as `place` says. */
-  readonly rowOf: (row: Operand) => Expr[];
-  /** Where the rows of a tensor like the left operand lie, with so many elements each. */
-  readonly place: (tensor: Placement, depth: number) => Placement;
-  readonly result: BlockOperands["result"];
-}
-
-/** The kernel of the product: over the rows of all matrices as those of one, where they can be. */
-function lowerProduct(
-  context: BlockContext,
-  left: Placement,
-  build: (s: NodeScope, rows: Rows) => void,
-): void {
+function lowerProduct(context: BlockContext, left: Placement, build: (rows: Rows) => void): void {
   const m = matrixOf(context);
-  const { shape, rank } = context.input(0);
-  const batch = shape.slice(0, -2);
-  const rows = shape.at(-2) ?? 1;
-  const join = (tensor: Placement, depth: number) => joinRows(context, { rows, depth }, batch, tensor);
-  const isJoined = join(left, m.depth) !== null;
-  const allRows = isJoined ? multiplyDims(rows, productOfDims(batch)) : rows;
-  const flops = productOfDims([2, ...batch, rows, m.depth, m.columns]);
-  const sizes = [isStatic(allRows) ? allRows : "n", m.depth, m.columns].join("x");
-  const name = `matmul_${m.bits}bits${m.block}_${sizes}`;
-  context.kernel({ name, flops: isStatic(flops) ? flops : 0 }, (s) => {
-    loopsInOrder(s, isJoined ? [] : batch, (matrix) => {
-      const outer = isJoined ? batch.map(() => i32Constant(0)) : matrix;
-      build(s, {
-        rows: allRows,
-        rowOf: (row) => [...outer, typeof row === "number" ? i32Constant(row) : row],
-        place: (tensor, depth) => (isJoined ? join(tensor, depth)! : tensor),
-        result: (value, row, column) => {
-          const place = isJoined ? joinedRow(batch, rows, row) : [...outer, row];
-          s.result(value, rank === 1 ? [column] : [...place, column], {
-            axis: rank - 1,
-            count: value.type.lanes,
-          });
-        },
-      });
-    });
-  });
-}
-
-/** A vector is a matrix of one row. */
-function asRows(placement: Placement): Placement {
-  const { shape, strides, offset } = placement.strided;
-  if (shape.length > 1) return placement;
-  return { buffer: placement.buffer, strided: { shape: [1, ...shape], offset, strides: [0, ...strides] } };
+  const kind = `matmul_${m.bits}bits${m.block}`;
+  lowerRows(context, { kind, depth: m.depth, columns: m.columns, left }, build);
 }
 
 function packedOperands(

@@ -1,14 +1,6 @@
 /** Matrix products. */
 
-import {
-  type Dim,
-  equalDims,
-  isStatic,
-  multiplyDims,
-  printDim,
-  productOfDims,
-  staticDim,
-} from "../ir/dim.js";
+import { type Dim, isStatic, multiplyDims, printDim, productOfDims, staticDim } from "../ir/dim.js";
 import type { DType } from "../ir/dtype.js";
 import type { Value } from "../ir/graph.js";
 import type { TensorData } from "../ir/tensor.js";
@@ -19,6 +11,7 @@ import type { Expr } from "../loop/ir.js";
 import type { LoweringContext } from "../lowering/context.js";
 import type { KernelScope, Placement } from "../lowering/scope.js";
 import { broadcastIndex, broadcastPlace, broadcastShapes } from "./broadcast.js";
+import { joinedRow, joinRows } from "./joined-rows.js";
 import { multiplyMatrices } from "./matmul-evaluate.js";
 import {
   defineOperator,
@@ -152,44 +145,6 @@ function batchIndices(
     const way = broadcastIndex(own[axis]!, dims, batch[axis + lead]!);
     return broadcastPlace(way, index, () => s.dim(own[axis]!));
   });
-}
-
-/**
- * Where one right matrix serves the whole batch, and the rows of all left matrices follow one another in memory, the
- * batch is nothing but more rows.
- */
-export function joinRows(
-  context: Pick<LoweringContext, "input" | "joinsDims">,
-  p: Pick<MatmulParameters, "rows" | "depth">,
-  batch: readonly Dim[],
-  left: Placement,
-): Placement | null {
-  const count = productOfDims(batch);
-  if (batch.length === 0 || context.input(0).rank !== batch.length + 2) return null;
-  const { strides, shape, offset } = left.strided;
-  const axes = [...batch.keys(), batch.length];
-  const follow = axes.slice(0, -1).every((axis) => {
-    if (shape[axis] === 1) return true;
-    const inner = shape.slice(axis + 1, batch.length + 1);
-    return equalDims(strides[axis]!, productOfDims([strides[batch.length]!, ...inner]));
-  });
-  if (!follow || !context.joinsDims(axes)) return null;
-  const lead = new Array<number>(batch.length).fill(0);
-  return {
-    buffer: left.buffer,
-    strided: {
-      shape: [...lead.map(() => 1), multiplyDims(count, p.rows), p.depth],
-      offset,
-      strides: [...lead, strides.at(-2)!, strides.at(-1)!],
-    },
-  };
-}
-
-/** A row of joined ones, as indices of batch and row: dims that hold one place stay at it, whatever their stride. */
-export function joinedRow(batch: readonly Dim[], rows: Dim, row: Expr): Expr[] {
-  const dims = [...batch, rows];
-  const innermost = dims.reduce<number>((last, dim, axis) => (dim === 1 ? last : axis), 0);
-  return dims.map((_, axis) => (axis === innermost ? row : i32Constant(0)));
 }
 
 function evaluateMatmul(context: EvaluationContext): TensorData[] {

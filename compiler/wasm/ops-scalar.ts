@@ -50,9 +50,18 @@ function floats(type: "f32" | "f64"): Rules {
 const conversions = (table: Partial<Record<keyof Rules, Instruction>>): Rules =>
   Object.fromEntries(Object.entries(table).map(([name, instruction]) => [name, one(instruction)]));
 
+const sixteen = (nodes: Nodes): Node => nodes.i32(16);
+const highHalf = (nodes: Nodes, a: Node): Node => nodes.pure("i32.shr_s", [a, sixteen(nodes)]);
+const lowHalf = (nodes: Nodes, a: Node): Node => nodes.pure("i32.extend16_s", [a]);
+
 export const scalarRules = {
   i32: {
     ...ints("i32"),
+    dot_i16: (nodes, [a, b]) =>
+      nodes.pure("i32.add", [
+        nodes.pure("i32.mul", [lowHalf(nodes, a!), lowHalf(nodes, b!)]),
+        nodes.pure("i32.mul", [highHalf(nodes, a!), highHalf(nodes, b!)]),
+      ]),
     ...conversions({
       i32_to_f32_s: "f32.convert_i32_s",
       i32_to_f32_u: "f32.convert_i32_u",

@@ -76,6 +76,7 @@ const int32: Rules = {
   ...bitwise,
   ...direct("i32x4", ["add", "sub", "mul", "neg", "abs", "min_s", "max_s", "min_u", "max_u", "eq", "ne"]),
   ...direct("i32x4", ["lt_s", "le_s", "gt_s", "ge_s", "lt_u", "le_u", "gt_u", "ge_u"]),
+  dot_i16: one("i32x4.dot_i16x8_s"),
   shl: shift("i32x4", "shl"),
   shr_s: shift("i32x4", "shr_s"),
   shr_u: shift("i32x4", "shr_u"),

@@ -13,6 +13,7 @@ export function scalarWat(op: OpName, scalar: ScalarType): string {
   const isFloat = type === "f32" || type === "f64";
   const special: { readonly [O in OpName]?: string } = {
     select: `(select ${b} ${c} ${a})`,
+    dot_i16: `(i32x4.extract_lane 0 (i32x4.dot_i16x8_s (i32x4.splat ${a}) (i32x4.splat ${b})))`,
     not: `(i32.eqz ${a})`,
     min_s: choose("lt_s"),
     max_s: choose("gt_s"),

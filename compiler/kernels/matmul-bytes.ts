@@ -1,0 +1,197 @@
+/**
+ * Matrix product of bytes, [rows, depth] x [depth, columns], added up in int32, with a right operand that is known at
+ * compile time. It stays a byte an element: a 32-bit word has four neighbouring steps of the depth, a vector of words
+ * four columns. A mask, and a shift before it, make pairs of int16 of them, the first and third step and the second and
+ * fourth, which WebAssembly multiplies and adds up eight at a time. The left operand is made such pairs beforehand, once
+ * for all columns (`pairSteps`), its zero points taken off.
+ *
+ * What is stored of the right operand has no sign, so its zero points, of which those of signed bytes are 128 more, are
+ * taken off the sums: the sum of a * (b - zero) is that of a * b less zero times the sum of a.
+ */
+
+import { type Dim, isStatic } from "../ir/dim.js";
+import { type TensorData, tensor } from "../ir/tensor.js";
+import { add, constant, i32Constant, mul, type Operand, op, read, splat } from "../loop/builder.js";
+import type { Buffer, Expr, ExprType, Variable } from "../loop/ir.js";
+import type { NodeScope } from "../lowering/context.js";
+import {
+  finishTile,
+  lanes,
+  packedOffset,
+  panelRuns,
+  panelsAtOnce,
+  panelsOf,
+  type Tile,
+  type TileResult,
+  tileRuns,
+  vectorsOf,
+} from "./tile.js";
+
+export interface ByteMatrix {
+  readonly depth: number;
+  readonly columns: number;
+}
+
+const i32x4: ExprType = { scalar: "i32", lanes: 4 };
+
+/** Steps of the depth in a word. */
+const STEPS = 4;
+
+/** Two vectors of columns and four rows are eight sums, which leaves registers for what they are made of. */
+const panelWidth = 8;
+const largestTile = 4;
+
+/** The second and fourth byte of a word are left out. */
+const EVEN = 0x00ff00ff;
+
+const wordsOf = ({ depth }: ByteMatrix): number => Math.ceil(depth / STEPS);
+
+/** Words that `pairSteps` makes of a row. */
+export const pairsOf = (m: ByteMatrix): number => 2 * wordsOf(m);
+
+/** [depth, columns] as words, the columns of a panel side by side; of signed bytes those 128 greater. */
+export function packBytes(m: ByteMatrix, { data, dtype }: TensorData): TensorData {
+  const panels = panelsOf(m.columns, panelWidth);
+  const words = wordsOf(m);
+  const packed = new Uint8Array(STEPS * packedOffset(panels, panels.length, words));
+  const flip = dtype === "int8" ? 0x80 : 0;
+  let at = 0;
+  for (const { start, count, columns, packed: width } of panels) {
+    for (let panel = 0; panel < count; panel++) {
+      for (let k = 0; k < words * STEPS; k += STEPS, at += width * STEPS) {
+        for (let j = 0; j < columns; j++) {
+          const column = start + panel * columns + j;
+          for (let i = 0; i < STEPS && k + i < m.depth; i++)
+            packed[at + j * STEPS + i] = (Number(data[(k + i) * m.columns + column]) & 0xff) ^ flip;
+        }
+      }
+    }
+  }
+  return tensor("int32", [packed.length / STEPS], new Int32Array(packed.buffer));
+}
+
+/** A number for each column, in the order in which the kernel reads them. */
+export function packColumns(m: ByteMatrix, number: (column: number) => number): TensorData {
+  const padded = Math.ceil(m.columns / lanes) * lanes;
+  const data = Int32Array.from({ length: padded }, (_, column) => (column < m.columns ? number(column) : 0));
+  return tensor("int32", [padded], data);
+}
+
+export interface PairOperands {
+  /** A step of a row of the left operand, its zero point taken off. */
+  readonly left: (k: Expr) => Expr;
+  readonly pair: (index: Expr, value: Expr) => void;
+  readonly sum: (value: Expr) => void;
+}
+
+/** Makes pairs of a row of the left operand, and its sum. */
+export function pairSteps(s: NodeScope, m: ByteMatrix, { left, pair, sum }: PairOperands): void {
+  const total = s.variable("sum", i32Constant(0));
+  const makePairs = (word: Expr, steps: number): void => {
+    const first = s.let("k", mul(word, STEPS));
+    const a = Array.from({ length: steps }, (_, i) => s.let("a", left(add(first, i))));
+    for (const value of a) s.assign(total, op("add", read(total), value));
+    for (const i of [0, 1]) {
+      const low = op("and", a[i] ?? i32Constant(0), 0xffff);
+      const high = a[i + 2];
+      const at = add(mul(word, 2), i);
+      pair(at, high === undefined ? low : op("or", low, op("shl", high, 16)));
+    }
+  };
+  const whole = Math.floor(m.depth / STEPS);
+  s.for("word", 0, whole, (word) => makePairs(word, STEPS));
+  if (m.depth % STEPS > 0) makePairs(i32Constant(whole), m.depth % STEPS);
+  sum(read(total));
+}
+
+export interface ByteOperands {
+  /** As `pairSteps` makes them, for each row. */
+  readonly pairs: Buffer;
+  readonly pairAt: (row: Operand, index: Operand) => Expr;
+  readonly sum: (row: Expr) => Expr;
+  /** As `packBytes` makes it. */
+  readonly words: Buffer;
+  /** Less what is taken off the right operand, as `packColumns` makes it; nothing where it is null. */
+  readonly zeros: Buffer | null;
+  readonly result: (value: Expr, row: Expr, column: Expr) => void;
+}
+
+export function matmulBytes(s: NodeScope, rows: Dim, m: ByteMatrix, operands: ByteOperands): void {
+  const panels = panelsOf(m.columns, panelWidth);
+  const words = wordsOf(m);
+  const most = s.target.simd ? largestTile : 1;
+  const largest = isStatic(rows) ? Math.min(most, rows) : most;
+  for (const run of largest === 0 ? [] : tileRuns(s, rows, largest)) {
+    panels.forEach((stretch, index) => {
+      for (const { start, end, atOnce } of panelRuns(stretch, s.target.simd ? panelsAtOnce(run.rows) : 1)) {
+        const ofPanel = (panel: Expr): void => {
+          const size = words * stretch.packed;
+          const first = s.let("w", add(packedOffset(panels, index, words), mul(panel, size)));
+          const column = s.let("column", add(stretch.start, mul(panel, stretch.columns)));
+          s.for("tile", 0, run.count, (tile) => {
+            const row = s.let("row", add(run.start, mul(tile, run.rows)));
+            const shape = { rows: run.rows, columns: stretch.columns * atOnce };
+            const place = { first, size, packed: stretch.packed, row, column };
+            multiplyTile(s, m, operands, place, shape, (value, r, c) =>
+              operands.result(value, add(row, r), add(column, c)),
+            );
+          });
+        };
+        s.for("panel", start, end, ofPanel, { step: atOnce });
+      }
+    });
+  }
+}
+
+interface Place {
+  /** First word of the first panel, and words of each. */
+  readonly first: Expr;
+  readonly size: number;
+  /** Columns that a panel is packed to. */
+  readonly packed: number;
+  readonly row: Expr;
+  readonly column: Expr;
+}
+
+function multiplyTile(
+  s: NodeScope,
+  m: ByteMatrix,
+  operands: ByteOperands,
+  { first, size, packed, row, column }: Place,
+  tile: Tile,
+  result: TileResult,
+): void {
+  const rows = Array.from({ length: tile.rows }, (_, r) => s.let("row", add(row, r)));
+  const vectors = Array.from({ length: vectorsOf(tile) }, (_, v) => v);
+  const { zeros } = operands;
+  const taken =
+    zeros === null ? null : vectors.map((v) => s.let("zero", s.load(zeros, add(column, v * lanes), lanes)));
+  const sums = rows.map((r): Variable[] => {
+    const sum = taken === null ? null : s.let("sum", operands.sum(r));
+    return vectors.map((v) =>
+      s.variable("acc", sum === null ? constant(i32x4, 0) : op("mul", taken![v]!, splat(sum, lanes))),
+    );
+  });
+  s.for("word", 0, wordsOf(m), (word) => {
+    const from = s.let("from", mul(word, packed));
+    for (const v of vectors) {
+      const panel = Math.floor((v * lanes) / packed);
+      const at = add(add(first, from), panel * size + ((v * lanes) % packed));
+      const bytes = s.let("bytes", s.load(operands.words, at, lanes));
+      const even = s.let("even", op("and", bytes, EVEN));
+      const odd = s.let("odd", op("and", op("shr_u", bytes, 8), EVEN));
+      sums.forEach((ofRow, r) => {
+        [even, odd].forEach((steps, i) => {
+          const pair = s.loadSplat(operands.pairs, operands.pairAt(rows[r]!, add(mul(word, 2), i)));
+          s.assign(ofRow[v]!, op("add", read(ofRow[v]!), op("dot_i16", pair, steps)));
+        });
+      });
+    }
+  });
+  finishTile(
+    s,
+    tile,
+    sums.map((ofRow) => ofRow.map(read)),
+    result,
+  );
+}
