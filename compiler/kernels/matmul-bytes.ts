@@ -14,6 +14,7 @@ import { type TensorData, tensor } from "../ir/tensor.js";
 import { add, constant, i32Constant, mul, type Operand, op, read, splat } from "../loop/builder.js";
 import type { Buffer, Expr, ExprType, Variable } from "../loop/ir.js";
 import type { NodeScope } from "../lowering/context.js";
+import { loopsInOrder } from "../lowering/loops.js";
 import {
   finishTile,
   lanes,
@@ -28,6 +29,9 @@ import {
 } from "./tile.js";
 
 export interface ByteMatrix {
+  /** Runs of steps of the depth; those of one follow one another in a row of the left operand. */
+  readonly runs: number;
+  /** Steps of a run. */
   readonly depth: number;
   readonly columns: number;
 }
@@ -44,26 +48,31 @@ const largestTile = 4;
 /** The second and fourth byte of a word are left out. */
 const EVEN = 0x00ff00ff;
 
-const wordsOf = ({ depth }: ByteMatrix): number => Math.ceil(depth / STEPS);
+const wordsOf = ({ depth }: Pick<ByteMatrix, "depth">): number => Math.ceil(depth / STEPS);
 
-/** Words that `pairSteps` makes of a row. */
-export const pairsOf = (m: ByteMatrix): number => 2 * wordsOf(m);
+/** Words that `pairSteps` makes of so many steps. */
+export const pairsOf = (m: Pick<ByteMatrix, "depth">): number => 2 * wordsOf(m);
 
-/** [depth, columns] as words, the columns of a panel side by side; of signed bytes those 128 greater. */
-export function packBytes(m: ByteMatrix, { data, dtype }: TensorData): TensorData {
+/** Words of four steps, the columns of a panel side by side, of bytes without a sign. */
+export function packBytes(
+  m: ByteMatrix,
+  element: (run: number, step: number, column: number) => number,
+): TensorData {
   const panels = panelsOf(m.columns, panelWidth);
   const words = wordsOf(m);
-  const packed = new Uint8Array(STEPS * packedOffset(panels, panels.length, words));
-  const flip = dtype === "int8" ? 0x80 : 0;
+  const packed = new Uint8Array(STEPS * packedOffset(panels, panels.length, m.runs * words));
   let at = 0;
+  const packWord = (run: number, k: number, first: number, columns: number): void => {
+    for (let j = 0; j < columns; j++) {
+      for (let i = 0; i < STEPS && k + i < m.depth; i++)
+        packed[at + j * STEPS + i] = element(run, k + i, first + j);
+    }
+  };
   for (const { start, count, columns, packed: width } of panels) {
     for (let panel = 0; panel < count; panel++) {
-      for (let k = 0; k < words * STEPS; k += STEPS, at += width * STEPS) {
-        for (let j = 0; j < columns; j++) {
-          const column = start + panel * columns + j;
-          for (let i = 0; i < STEPS && k + i < m.depth; i++)
-            packed[at + j * STEPS + i] = (Number(data[(k + i) * m.columns + column]) & 0xff) ^ flip;
-        }
+      for (let word = 0; word < m.runs * words; word++, at += width * STEPS) {
+        const run = Math.floor(word / words);
+        packWord(run, (word - run * words) * STEPS, start + panel * columns, columns);
       }
     }
   }
@@ -84,8 +93,8 @@ export interface PairOperands {
   readonly sum: (value: Expr) => void;
 }
 
-/** Makes pairs of a row of the left operand, and its sum. */
-export function pairSteps(s: NodeScope, m: ByteMatrix, { left, pair, sum }: PairOperands): void {
+/** Makes pairs of some steps of a row of the left operand, and their sum. */
+export function pairSteps(s: NodeScope, depth: number, { left, pair, sum }: PairOperands): void {
   const total = s.variable("sum", i32Constant(0));
   const makePairs = (word: Expr, steps: number): void => {
     const first = s.let("k", mul(word, STEPS));
@@ -98,16 +107,16 @@ export function pairSteps(s: NodeScope, m: ByteMatrix, { left, pair, sum }: Pair
       pair(at, high === undefined ? low : op("or", low, op("shl", high, 16)));
     }
   };
-  const whole = Math.floor(m.depth / STEPS);
+  const whole = Math.floor(depth / STEPS);
   s.for("word", 0, whole, (word) => makePairs(word, STEPS));
-  if (m.depth % STEPS > 0) makePairs(i32Constant(whole), m.depth % STEPS);
+  if (depth % STEPS > 0) makePairs(i32Constant(whole), depth % STEPS);
   sum(read(total));
 }
 
 export interface ByteOperands {
   /** As `pairSteps` makes them, for each row. */
   readonly pairs: Buffer;
-  readonly pairAt: (row: Operand, index: Operand) => Expr;
+  readonly pairAt: (row: Operand, run: Operand, index: Operand) => Expr;
   readonly sum: (row: Expr) => Expr;
   /** As `packBytes` makes it. */
   readonly words: Buffer;
@@ -116,9 +125,16 @@ export interface ByteOperands {
   readonly result: (value: Expr, row: Expr, column: Expr) => void;
 }
 
-export function matmulBytes(s: NodeScope, rows: Dim, m: ByteMatrix, operands: ByteOperands): void {
+/** The product; what is between a panel's loop and that of its tiles comes from `within`. */
+export function matmulBytes(
+  s: NodeScope,
+  rows: Dim,
+  m: ByteMatrix,
+  operandsOf: (indices: readonly Expr[]) => ByteOperands,
+  within: readonly Dim[] = [],
+): void {
   const panels = panelsOf(m.columns, panelWidth);
-  const words = wordsOf(m);
+  const words = m.runs * wordsOf(m);
   const most = s.target.simd ? largestTile : 1;
   const largest = isStatic(rows) ? Math.min(most, rows) : most;
   for (const run of largest === 0 ? [] : tileRuns(s, rows, largest)) {
@@ -128,13 +144,16 @@ export function matmulBytes(s: NodeScope, rows: Dim, m: ByteMatrix, operands: By
           const size = words * stretch.packed;
           const first = s.let("w", add(packedOffset(panels, index, words), mul(panel, size)));
           const column = s.let("column", add(stretch.start, mul(panel, stretch.columns)));
-          s.for("tile", 0, run.count, (tile) => {
-            const row = s.let("row", add(run.start, mul(tile, run.rows)));
-            const shape = { rows: run.rows, columns: stretch.columns * atOnce };
-            const place = { first, size, packed: stretch.packed, row, column };
-            multiplyTile(s, m, operands, place, shape, (value, r, c) =>
-              operands.result(value, add(row, r), add(column, c)),
-            );
+          loopsInOrder(s, within, (indices) => {
+            const operands = operandsOf(indices);
+            s.for("tile", 0, run.count, (tile) => {
+              const row = s.let("row", add(run.start, mul(tile, run.rows)));
+              const shape = { rows: run.rows, columns: stretch.columns * atOnce };
+              const place = { first, size, packed: stretch.packed, row, column };
+              multiplyTile(s, m, operands, place, shape, (value, r, c) =>
+                operands.result(value, add(row, r), add(column, c)),
+              );
+            });
           });
         };
         s.for("panel", start, end, ofPanel, { step: atOnce });
@@ -172,8 +191,9 @@ function multiplyTile(
       s.variable("acc", sum === null ? constant(i32x4, 0) : op("mul", taken![v]!, splat(sum, lanes))),
     );
   });
-  s.for("word", 0, wordsOf(m), (word) => {
-    const from = s.let("from", mul(word, packed));
+  const words = wordsOf(m);
+  const addWord = (run: Expr, word: Expr): void => {
+    const from = s.let("from", mul(add(mul(run, words), word), packed));
     for (const v of vectors) {
       const panel = Math.floor((v * lanes) / packed);
       const at = add(add(first, from), panel * size + ((v * lanes) % packed));
@@ -182,12 +202,15 @@ function multiplyTile(
       const odd = s.let("odd", op("and", op("shr_u", bytes, 8), EVEN));
       sums.forEach((ofRow, r) => {
         [even, odd].forEach((steps, i) => {
-          const pair = s.loadSplat(operands.pairs, operands.pairAt(rows[r]!, add(mul(word, 2), i)));
+          const pair = s.loadSplat(operands.pairs, operands.pairAt(rows[r]!, run, add(mul(word, 2), i)));
           s.assign(ofRow[v]!, op("add", read(ofRow[v]!), op("dot_i16", pair, steps)));
         });
       });
     }
-  });
+  };
+  const addRun = (run: Expr): void => s.for("word", 0, words, (word) => addWord(run, word));
+  if (m.runs === 1) addRun(i32Constant(0));
+  else s.for("run", 0, m.runs, addRun);
   finishTile(
     s,
     tile,

@@ -14,6 +14,7 @@ import {
   differ,
 } from "./convolution-window.js";
 import { evaluateByKernels } from "./evaluate-kernels.js";
+import { isPackable, lowerPackedConvolution } from "./integer-convolution-packed.js";
 import { centredElement, checkBytes, perColumn } from "./integer-matmul.js";
 import {
   type AttributesOf,
@@ -38,6 +39,11 @@ function infer(context: NodeView<ConvolutionAttributes>): TensorType[] {
 }
 
 function lower(context: LoweringContext<ConvolutionAttributes>): void {
+  if (isPackable(context)) lowerPackedConvolution(context);
+  else lowerDirect(context);
+}
+
+function lowerDirect(context: LoweringContext<ConvolutionAttributes>): void {
   const [x, w] = [context.input(0), context.input(1)];
   const { group } = context.attributes;
   const [outChannels, inChannels] = w.shape as [Dim, Dim];
@@ -69,6 +75,10 @@ const IntegerConvolution = defineOperator({
   versions: [{ since: 1 }],
   infer,
   flops: flopsOf,
+  layout: (context) => ({
+    inputs: ["any", "any", "any", "any"],
+    output: isPackable(context) ? "channels-last" : "follow",
+  }),
   epilogue: true,
   lower,
   evaluate: evaluateByKernels(lower),
@@ -93,7 +103,10 @@ export function integerConvolution(
     (auto_pad === "NOTSET" || auto_pad === "") &&
     pads.length === 2 * (x.rank - 2) &&
     pads.every((n) => n >= 0);
-  if (!isFixed || pads.every((n) => n === 0)) return b.op("kiln.ConvInteger", [x, w, ...zeros], attributes);
+  // Known weights have a kernel that makes the border itself.
+  const isKnown = w.constant !== null && view.attributes.group === 1 && w.rank <= 4;
+  if (!isFixed || isKnown || pads.every((n) => n === 0))
+    return b.op("kiln.ConvInteger", [x, w, ...zeros], attributes);
   const half = pads.length / 2;
   const around = b.ints([0, 0, ...pads.slice(0, half), 0, 0, ...pads.slice(half)]);
   const padded = b.op("Pad", [x, around, zeros[0]]);

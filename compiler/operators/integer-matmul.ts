@@ -2,8 +2,10 @@
 
 import { type Dim, isStatic, printDim } from "../ir/dim.js";
 import type { TensorType, Value } from "../ir/graph.js";
+import type { TensorData } from "../ir/tensor.js";
 import {
   type ByteMatrix,
+  type ByteOperands,
   matmulBytes,
   packBytes,
   packColumns,
@@ -103,7 +105,7 @@ function lower(context: LoweringContext<Empty>): void {
   else lowerPacked(context, packed);
 }
 
-interface PackedOperands {
+export interface PackedOperands {
   readonly matrix: ByteMatrix;
   readonly words: Placement;
   readonly zeros: Placement | null;
@@ -118,16 +120,31 @@ function packedOperands(context: LoweringContext<Empty>): PackedOperands | null 
   // One for all columns or for each; a number for each step of the depth would have to be taken off before.
   if (depth === 0 || columns === 0 || (given.length !== 1 && zero!.shape.at(-1) !== given.length))
     return null;
-  const matrix = { depth, columns };
-  const middle = right.dtype === "int8" ? 128 : 0;
-  const taken = given.map((one) => one + middle);
+  const matrix = { runs: 1, depth, columns };
+  const { data } = right.constant;
+  return packedMatrix(context, matrix, right.constant, given, (_, k, column) => data[k * columns + column]!);
+}
+
+/** The right operand of a product of bytes, with one zero point or one for each column, as the kernel reads it. */
+export function packedMatrix(
+  context: Pick<LoweringContext, "packed">,
+  matrix: ByteMatrix,
+  source: TensorData,
+  zeros: readonly number[],
+  element: (run: number, step: number, column: number) => number | bigint | undefined,
+): PackedOperands {
+  // Stored without a sign, signed bytes are 128 greater.
+  const middle = source.dtype === "int8" ? 128 : 0;
+  const taken = zeros.map((one) => one + middle);
   const key = `bytes.${taken.join()}`;
   return {
     matrix,
-    words: context.packed(right.constant, "bytes", () => packBytes(matrix, right.constant!)),
+    words: context.packed(source, `bytes.${matrix.runs}x${matrix.depth}`, () =>
+      packBytes(matrix, (...place) => (Number(element(...place) ?? 0) & 0xff) ^ middle),
+    ),
     zeros: taken.every((one) => one === 0)
       ? null
-      : context.packed(right.constant, key, () => packColumns(matrix, (i) => -(taken[i] ?? taken[0]!))),
+      : context.packed(source, key, () => packColumns(matrix, (i) => -(taken[i] ?? taken[0]!))),
   };
 }
 
@@ -139,7 +156,7 @@ function lowerPacked(context: LoweringContext<Empty>, { matrix, words, zeros }: 
   context.kernel({ name: `pair_steps_${matrix.depth}`, flops: 0 }, (s) => {
     const [pairs, sums] = [s.view("pairs", made.pairs, "write"), s.view("sums", made.sums, "write")];
     loopsInOrder(s, lead, (row) => {
-      pairSteps(s, matrix, {
+      pairSteps(s, matrix.depth, {
         left: (k) => centredElement(s, context, 0, [...row, k]),
         pair: (index, value) => pairs.store([...row, index], value),
         sum: (value) => sums.store([...row, 0], value),
@@ -150,14 +167,15 @@ function lowerPacked(context: LoweringContext<Empty>, { matrix, words, zeros }: 
   lowerRows(context, { kind, ...matrix, left: made.pairs }, ({ s, rows, rowOf, place, result }) => {
     const pairs = s.view("pairs", place(made.pairs, pairsOf(matrix)), "read");
     const sums = s.view("sums", place(made.sums, 1), "read");
-    matmulBytes(s, rows, matrix, {
+    const operands: ByteOperands = {
       pairs: pairs.buffer,
-      pairAt: (row, index) => pairs.index([...rowOf(row), index]),
+      pairAt: (row, _, index) => pairs.index([...rowOf(row), index]),
       sum: (row) => sums.load([...rowOf(row), i32Constant(0)]),
       words: s.view("w", words, "read").buffer,
       zeros: zeros === null ? null : s.view("zeros", zeros, "read").buffer,
       result,
-    });
+    };
+    matmulBytes(s, rows, matrix, () => operands);
   });
 }
 
