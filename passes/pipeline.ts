@@ -6,6 +6,7 @@ import { foldAffine } from "./graph/fold-affine.js";
 import { foldConstants } from "./graph/fold-constants.js";
 import { fuse } from "./graph/fuse.js";
 import { fuseAttention } from "./graph/fuse-attention.js";
+import { fuseDequantize } from "./graph/fuse-dequantize.js";
 import { assignLayouts } from "./graph/layout.js";
 import type { GraphPass } from "./graph/pass.js";
 import { patch } from "./graph/patch/patch.js";
@@ -25,6 +26,7 @@ const unoptimized: readonly GraphPass[] = [
 
 const optimized: readonly GraphPass[] = [
   foldConstants,
+  fuseDequantize,
   eliminateDeadCode,
   simplify,
   eliminateCommonSubexpressions,

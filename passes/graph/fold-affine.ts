@@ -10,10 +10,8 @@
  */
 
 import { type Graph, type Node, usersOf, type Value } from "../../compiler/ir/graph.js";
-import { GraphBuilder } from "../../compiler/operators/builder.js";
-import { findOperator } from "../../compiler/operators/index.js";
 import type { GraphPass } from "./pass.js";
-import { replaceValues } from "./replace.js";
+import { buildNodes, replaceValues } from "./replace.js";
 
 export const foldAffine: GraphPass = {
   name: "fold-affine",
@@ -103,27 +101,16 @@ function isPerChannel(constant: Value, result: Value, axis: number): boolean {
 }
 
 function rebuild(graph: Graph, mul: Node, { product, bias, scale }: Match): { nodes: Node[]; result: Value } {
-  const before = graph.nodes;
-  graph.nodes = [];
   const source = [...new Set([...product.source, ...mul.source])];
-  const name = mul.outputs[0]!.name;
-  let counter = 0;
-  const b = new GraphBuilder(graph, findOperator, { name, source }, (hint) => `${hint}.folded${counter++}`);
-  const weights = product.inputs[1]!;
-  const { weights: axis } = channelAxes(product)!;
-  const channels = weights.shape.map((_, i) => (i === axis ? -1 : 1));
-  const reshaped =
-    scale.constant!.data.length === 1
-      ? b.op("Reshape", [scale, b.ints([])])
-      : b.op("Reshape", [scale, b.ints(channels)]);
-  const scaled = b.op("Mul", [weights, reshaped]);
-  let result = b.op(
-    product.operator,
-    [product.inputs[0]!, scaled, ...product.inputs.slice(2)],
-    product.attributes,
-  );
-  if (bias !== null) result = b.op("Add", [result, b.op("Mul", [bias, scale])]);
-  const { nodes } = graph;
-  graph.nodes = before;
-  return { nodes, result };
+  return buildNodes(graph, { name: mul.outputs[0]!.name, source }, "folded", (b) => {
+    const weights = product.inputs[1]!;
+    const { weights: axis } = channelAxes(product)!;
+    const channels = weights.shape.map((_, i) => (i === axis ? -1 : 1));
+    const isScalar = scale.constant!.data.length === 1;
+    const reshaped = b.op("Reshape", [scale, b.ints(isScalar ? [] : channels)]);
+    const scaled = b.op("Mul", [weights, reshaped]);
+    const inputs = [product.inputs[0]!, scaled, ...product.inputs.slice(2)];
+    const result = b.op(product.operator, inputs, product.attributes);
+    return bias === null ? result : b.op("Add", [result, b.op("Mul", [bias, scale])]);
+  });
 }

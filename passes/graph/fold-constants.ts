@@ -4,11 +4,12 @@
  */
 
 import { isStatic } from "../../compiler/ir/dim.js";
-import { constantValue, type Node, replaceAllUses, type Value } from "../../compiler/ir/graph.js";
+import { constantValue, type Node, replaceAllUses, usersOf, type Value } from "../../compiler/ir/graph.js";
 import { type TensorData, tensorOf } from "../../compiler/ir/tensor.js";
 import { evaluateNode } from "../../compiler/operators/evaluate.js";
 import { FoldingBudget } from "../../compiler/operators/folding-budget.js";
 import { findOperator } from "../../compiler/operators/index.js";
+import { stayBytes } from "./fuse-dequantize.js";
 import type { GraphPass } from "./pass.js";
 
 export const foldConstants: GraphPass = {
@@ -17,9 +18,10 @@ export const foldConstants: GraphPass = {
   run: (graph, { limits, folding: budget = new FoldingBudget(limits) }) => {
     const replacements = new Map<Value, Value>();
     const kept: Node[] = [];
+    const users = usersOf(graph);
     for (const node of graph.nodes) {
       node.inputs = node.inputs.map((input) => (input === null ? null : (replacements.get(input) ?? input)));
-      const results = foldNode(node, budget);
+      const results = stayBytes(node, users) ? null : foldNode(node, budget);
       if (results === null) {
         kept.push(node);
         continue;

@@ -1,6 +1,8 @@
 /** Putting values in place of others. */
 
-import { createNode, type Graph, replaceAllUses, type Value } from "../../compiler/ir/graph.js";
+import { createNode, type Graph, type Node, replaceAllUses, type Value } from "../../compiler/ir/graph.js";
+import { GraphBuilder } from "../../compiler/operators/builder.js";
+import { findOperator } from "../../compiler/operators/index.js";
 
 /**
  * Puts each replacement in place of its value everywhere. Results of the graph keep their names, by which callers
@@ -29,4 +31,21 @@ export function replaceValues(graph: Graph, replacements: ReadonlyMap<Value, Val
     graph.nodes.push(identity);
     return identity.outputs[0]!;
   });
+}
+
+/** Nodes that are not in the graph yet, and what they compute; their values are named after the origin and the suffix. */
+export function buildNodes(
+  graph: Graph,
+  origin: { readonly name: string; readonly source: string[] },
+  suffix: string,
+  build: (b: GraphBuilder) => Value,
+): { nodes: Node[]; result: Value } {
+  const before = graph.nodes;
+  graph.nodes = [];
+  let counter = 0;
+  const b = new GraphBuilder(graph, findOperator, origin, (hint) => `${hint}.${suffix}${counter++}`);
+  const result = build(b);
+  const { nodes } = graph;
+  graph.nodes = before;
+  return { nodes, result };
 }

@@ -159,8 +159,8 @@ describe("vectorize", () => {
     expect(textAfter(vectorize, text)).toMatchInlineSnapshot(`
       "let lane: i32x4 = replace[3](replace[2](replace[1](i32x4(0), 1), 2), 3)
       for v.1 in 0..8 step 8 {
-        y[v.1] = (splat[4](v.1) + lane) * splat[4](s[0]) + 1
-        y[v.1 @4] = (splat[4](v.1 + 4) + lane) * splat[4](s[0]) + 1
+        y[v.1] = (splat[4](v.1) + lane) * s[0 : splat i32x4] + 1
+        y[v.1 @4] = (splat[4](v.1 + 4) + lane) * s[0 : splat i32x4] + 1
       }
       for v in 8..9 unroll {
         y[v] = v * s[0] + 1
