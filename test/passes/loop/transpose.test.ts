@@ -59,16 +59,16 @@ describe("transpose", () => {
           let x.7: i32x4 = shuffle[0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23](pairs.2, pairs.3)
           let x.8: i32x4 = shuffle[8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, 30, 31](pairs.2, pairs.3)
           let t.1: i32x4 = x.5 * 2
-          y[u.1 * 11 + v.1] = t.1 + b[v.1 : i32x4] - splat[4](b[u.1])
+          y[u.1 * 11 + v.1] = t.1 + b[v.1 : i32x4] - b[u.1 : splat i32x4]
           let t.2: i32x4 = x.6 * 2
           %1 = u.1 + 1
-          y[%1 * 11 + v.1] = t.2 + b[v.1 : i32x4] - splat[4](b[%1])
+          y[%1 * 11 + v.1] = t.2 + b[v.1 : i32x4] - b[%1 : splat i32x4]
           let t.3: i32x4 = x.7 * 2
           %1 = u.1 + 2
-          y[%1 * 11 + v.1] = t.3 + b[v.1 : i32x4] - splat[4](b[%1])
+          y[%1 * 11 + v.1] = t.3 + b[v.1 : i32x4] - b[%1 : splat i32x4]
           let t.4: i32x4 = x.8 * 2
           %1 = u.1 + 3
-          y[%1 * 11 + v.1] = t.4 + b[v.1 : i32x4] - splat[4](b[%1])
+          y[%1 * 11 + v.1] = t.4 + b[v.1 : i32x4] - b[%1 : splat i32x4]
         }
         for u.2 in u.1..u.1 + 4 {
           for v.2 in 8..11 {
