@@ -41,9 +41,9 @@ const i32x4: ExprType = { scalar: "i32", lanes: 4 };
 /** Steps of the depth in a word. */
 const STEPS = 4;
 
-/** Two vectors of columns and four rows are eight sums, which leaves registers for what they are made of. */
+/** Two vectors of columns and five rows: the sums, the steps of a word and a pair are the 15 registers that V8 has. */
 const panelWidth = 8;
-const largestTile = 4;
+const largestTile = 5;
 
 /** The second and fourth byte of a word are left out. */
 const EVEN = 0x00ff00ff;
@@ -194,19 +194,28 @@ function multiplyTile(
   const words = wordsOf(m);
   const addWord = (run: Expr, word: Expr): void => {
     const from = s.let("from", mul(add(mul(run, words), word), packed));
-    for (const v of vectors) {
+    const unpack = (v: number): Expr[] => {
       const panel = Math.floor((v * lanes) / packed);
       const at = add(add(first, from), panel * size + ((v * lanes) % packed));
       const bytes = s.let("bytes", s.load(operands.words, at, lanes));
-      const even = s.let("even", op("and", bytes, EVEN));
-      const odd = s.let("odd", op("and", op("shr_u", bytes, 8), EVEN));
+      const odd = op("and", op("shr_u", bytes, 8), EVEN);
+      return [s.let("even", op("and", bytes, EVEN)), s.let("odd", odd)];
+    };
+    const addVectors = (some: readonly number[]): void => {
+      const steps = some.map(unpack);
       sums.forEach((ofRow, r) => {
-        [even, odd].forEach((steps, i) => {
-          const pair = s.loadSplat(operands.pairs, operands.pairAt(rows[r]!, run, add(mul(word, 2), i)));
-          s.assign(ofRow[v]!, op("add", read(ofRow[v]!), op("dot_i16", pair, steps)));
-        });
+        for (const i of [0, 1]) {
+          const at = operands.pairAt(rows[r]!, run, add(mul(word, 2), i));
+          const pair = s.let("pair", s.loadSplat(operands.pairs, at));
+          some.forEach((v, n) => {
+            s.assign(ofRow[v]!, op("add", read(ofRow[v]!), op("dot_i16", pair, steps[n]![i]!)));
+          });
+        }
       });
-    }
+    };
+    // Of more than two vectors the steps would not stay in registers beside the sums.
+    if (vectors.length <= 2) addVectors(vectors);
+    else for (const v of vectors) addVectors([v]);
   };
   const addRun = (run: Expr): void => s.for("word", 0, words, (word) => addWord(run, word));
   if (m.runs === 1) addRun(i32Constant(0));
