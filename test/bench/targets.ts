@@ -146,9 +146,9 @@ function startTargets(all: readonly BenchReport[]): Target[] {
       least: 5,
       reason:
         "What is left of our start is filling the memory with the weights (resnet50: 118 MB, most " +
-        "of the time the system's for pages that are touched first) and the first run. The rival's whole start takes about " +
-        "five warm runs of ours on one thread, and as long as ours would have to be both would have to take no time but " +
-        "the run's; on two threads the memory is filled by one. Tried: tiles as functions of their " +
+        "of the time the system's for pages that are touched first) and the first run. A warm run of resnet50 on one thread " +
+        "takes about a fifth of the rival's whole start by itself; on two threads a run and filling the memory, which one " +
+        "thread does, take longer than that. Tried: tiles as functions of their " +
         "own, whose code the engine replaces while the first run goes on, and weights that do not go through the engine. " +
         "By `kiln bench` before both and after, on one machine: resnet50 417 ms and 232, text encoder 166 and 118, " +
         "MobileNetV2 55 and 33. The same for modules with threads: resnet50 on two 240 and 170.",
