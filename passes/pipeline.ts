@@ -7,6 +7,7 @@ import { foldConstants } from "./graph/fold-constants.js";
 import { fuse } from "./graph/fuse.js";
 import { fuseAttention } from "./graph/fuse-attention.js";
 import { fuseDequantize } from "./graph/fuse-dequantize.js";
+import { fuseWeights } from "./graph/fuse-weights.js";
 import { assignLayouts } from "./graph/layout.js";
 import type { GraphPass } from "./graph/pass.js";
 import { patch } from "./graph/patch/patch.js";
@@ -27,6 +28,7 @@ const unoptimized: readonly GraphPass[] = [
 const optimized: readonly GraphPass[] = [
   foldConstants,
   fuseDequantize,
+  fuseWeights,
   eliminateDeadCode,
   simplify,
   eliminateCommonSubexpressions,

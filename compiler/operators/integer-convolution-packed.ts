@@ -16,7 +16,7 @@ import { add, div, i32Constant, mul, type Operand, op, read, rem } from "../loop
 import type { Expr } from "../loop/ir.js";
 import type { LoweringContext, NodeScope } from "../lowering/context.js";
 import { loopsInOrder } from "../lowering/loops.js";
-import type { Placement } from "../lowering/scope.js";
+import type { Placement, TensorView } from "../lowering/scope.js";
 import { flopsOf } from "./convolution-lower.js";
 import { type ConvolutionAttributes, convolutionWindow } from "./convolution-window.js";
 import { centredElement, type PackedOperands, packedMatrix } from "./integer-matmul.js";
@@ -89,9 +89,8 @@ export function lowerPackedConvolution(context: LoweringContext<ConvolutionAttri
   context.kernel({ name, flops: flopsOf(context) }, (s) => {
     const view = s.view("pixels", pixels, "read");
     const windows = sums === null ? null : s.view("windows", sums.windows, "read");
-    const [words, zeros] = [packed.words, packed.zeros].map((place, i) =>
-      place === null ? null : s.view(i === 0 ? "w" : "zeros", place, "read").buffer,
-    );
+    const words = s.view("w", packed.words, "read").buffer;
+    const zeros = packed.zeros === null ? null : s.view("zeros", packed.zeros, "read").buffer;
     const operandsOf = ([n, y]: readonly Expr[]): ByteOperands => ({
       pairs: view.buffer,
       pairAt: (row, run, index) => {
@@ -101,8 +100,8 @@ export function lowerPackedConvolution(context: LoweringContext<ConvolutionAttri
         return view.index([n!, line, column, index]);
       },
       sum: (row) => windows!.load([n!, y!, row]),
-      words: words!,
-      zeros: zeros!,
+      words,
+      zeros,
       result: (value, row, column) =>
         s.result(value, indicesOf(x.rank, n!, column, y!, row) as Expr[], {
           axis: 1,
@@ -179,33 +178,28 @@ function pairPixels(
   const extents = [batch!, ...(spatial.length === 1 ? [1, ...spatial] : spatial)];
   const hasBorder = padded.some((dim, i) => dim !== extents[i + 1]);
   context.kernel({ name: `pair_pixels_${channels}`, flops: 0 }, (s) => {
-    const views = [pixels, sums].map((place, i) =>
-      place === null ? null : s.view(i === 0 ? "pixels" : "sums", place, "write"),
-    );
-    const [pairs, totals] = views;
-    for (const view of hasBorder ? views : []) {
-      if (view === null) continue;
-      const count = s.dim(productOfDims(view.strided.shape));
-      s.for(
-        "i",
-        0,
-        count,
-        (i) => s.store(view.buffer, add(view.index(view.strided.shape.map(() => 0)), i), i32Constant(0)),
-        {
-          mode: "vectorize",
-        },
-      );
+    const pairs = s.view("pixels", pixels, "write");
+    const totals = sums === null ? null : s.view("sums", sums, "write");
+    if (hasBorder) {
+      clear(s, pairs);
+      if (totals !== null) clear(s, totals);
     }
     loopsInOrder(s, extents, (place) => {
       const [n, y, column] = place as [Expr, Expr, Expr];
       const at = [n, add(y, before[0]), add(column, before[1])];
       pairSteps(s, channels, {
         left: (c) => centredElement(s, context, 0, indicesOf(x.rank, n, c, y, column)),
-        pair: (index, value) => pairs!.store([...at, index], value),
+        pair: (index, value) => pairs.store([...at, index], value),
         sum: (value) => totals?.store(at, value),
       });
     });
   });
+}
+
+/** Fills a dense tensor with zeros. */
+function clear(s: NodeScope, { buffer, strided, start }: TensorView): void {
+  const store = (i: Expr): void => s.store(buffer, add(s.dim(start), i), i32Constant(0));
+  s.for("i", 0, s.dim(productOfDims(strided.shape)), store, { mode: "vectorize" });
 }
 
 /** Adds up the pixels' sums for every window. */

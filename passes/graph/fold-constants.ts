@@ -9,7 +9,7 @@ import { type TensorData, tensorOf } from "../../compiler/ir/tensor.js";
 import { evaluateNode } from "../../compiler/operators/evaluate.js";
 import { FoldingBudget } from "../../compiler/operators/folding-budget.js";
 import { findOperator } from "../../compiler/operators/index.js";
-import { stayBytes } from "./fuse-dequantize.js";
+import { staysQuantized } from "./fuse-weights.js";
 import type { GraphPass } from "./pass.js";
 
 export const foldConstants: GraphPass = {
@@ -21,7 +21,7 @@ export const foldConstants: GraphPass = {
     const users = usersOf(graph);
     for (const node of graph.nodes) {
       node.inputs = node.inputs.map((input) => (input === null ? null : (replacements.get(input) ?? input)));
-      const results = stayBytes(node, users) ? null : foldNode(node, budget);
+      const results = staysQuantized(node, users) ? null : foldNode(node, budget);
       if (results === null) {
         kept.push(node);
         continue;

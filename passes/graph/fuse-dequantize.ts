@@ -32,19 +32,6 @@ export const fuseDequantize: GraphPass = {
   },
 };
 
-/** True for weights all users of which take them as bytes: they are not to be computed beforehand. */
-export function stayBytes(node: Node, users: ReadonlyMap<Value, readonly Node[]>): boolean {
-  if (node.operator !== "kiln.Dequantize") return false;
-  const all = users.get(node.outputs[0]!) ?? [];
-  return (
-    all.length > 0 &&
-    all.every((user) => {
-      const readers = isTransposition(user) ? (users.get(user.outputs[0]!) ?? []) : [user];
-      return readers.length > 0 && readers.every((reader) => productAt(reader)?.weights === node);
-    })
-  );
-}
-
 interface Product {
   /** The nodes that dequantise. */
   readonly input: Node;
@@ -53,7 +40,8 @@ interface Product {
   readonly turned: boolean;
 }
 
-function productAt(node: Node): Product | null {
+/** The product of integers that a node may be; null where it is none. */
+export function productAt(node: Node): Product | null {
   const isConvolution = node.operator === "Conv";
   if (!isConvolution && node.operator !== "MatMul") return null;
   if (isConvolution && Number(node.attributes.group ?? 1) !== 1) return null;
@@ -77,7 +65,7 @@ const isOfBytes = (node: Node | null): node is Node =>
   (node.inputs[0]!.dtype === "int8" || node.inputs[0]!.dtype === "uint8") &&
   node.outputs[0]!.dtype === "float32";
 
-const isTransposition = ({ operator, attributes, inputs }: Node): boolean =>
+export const isTransposition = ({ operator, attributes, inputs }: Node): boolean =>
   operator === "Transpose" && inputs[0]!.rank === 2 && `${attributes.perm ?? [1, 0]}` === "1,0";
 
 /** True for a scalar and for numbers of the places of an axis. */
