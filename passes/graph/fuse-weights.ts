@@ -78,9 +78,10 @@ function weightsOf(node: Node): BlockWeights | null {
   if (depth === 0 || w.shape[1 - axis] === 0 || blocks.includes(null)) return null;
   const [block, other] = blocks as [number, number];
   if (zero !== null && other !== block) return null;
-  const chosen = block === 0 ? Math.min(usualBlock, 2 ** Math.ceil(Math.log2(Math.max(16, depth)))) : block;
-  const fits = chosen >= 16 && Math.log2(chosen) % 1 === 0;
-  return fits ? { weights, turned, block: chosen } : null;
+  const isPower = block === 0 || (block >= 16 && Math.log2(block) % 1 === 0);
+  // One that is longer than the depth would be filled up.
+  const longest = 2 ** Math.ceil(Math.log2(Math.max(16, depth)));
+  return isPower ? { weights, turned, block: Math.min(block || usualBlock, longest) } : null;
 }
 
 /** Steps that share a number along the depth: 0 where all do, null where that is not known, or others share it. */

@@ -80,6 +80,10 @@ const cases: [what: string, one: Case][] = [
       product: turned,
     },
   ],
+  [
+    "a block that is much longer",
+    { x: [1, 20], dtype: "int4", w: [20, 3], scales: [1, 3], attributes: { axis: 0, block_size: 2 ** 30 } },
+  ],
   ["columns of int8", { x: [2, 3, 37], dtype: "int8", w: [37, 12], scales: [12], attributes: { axis: 1 } }],
   [
     "columns of uint8",
