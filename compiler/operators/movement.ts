@@ -27,7 +27,8 @@ export function gatherStrided(
     const stride = strides[axis]!;
     for (let i = 0; i < dims[axis]!; i++) walk(axis + 1, place + i * stride);
   };
-  walk(0, offset);
+  // A dim beside an empty one may be of any size.
+  if (data.length > 0) walk(0, offset);
   return tensor(x.dtype, dims, data);
 }
 

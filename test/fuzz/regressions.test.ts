@@ -163,3 +163,21 @@ test("nothing runs after an index has been found out of range: the open dim may 
   const x = { type: "float32" as const, data: new Float32Array(0), dims: [2, 0, 3] };
   expect(() => loaded.runSync({ x, index })).toThrow(/an index lies outside of/);
 });
+
+test("a constant without elements has a dim of any size", async () => {
+  const { wasm } = await compile(
+    buildModel({
+      inputs: { x: ["float32", [1]] },
+      outputs: { y: ["float32"], z: ["float32", [1]] },
+      initializers: {
+        nothing: tensorOf("float32", [1, 0], []),
+        dims: tensorOf("int64", [2], [Number.MAX_SAFE_INTEGER, 1]),
+      },
+      nodes: [
+        { op: "Expand", inputs: ["nothing", "dims"], outputs: ["y"] },
+        { op: "Neg", inputs: ["x"], outputs: ["z"] },
+      ],
+    }),
+  );
+  expect(WebAssembly.validate(wasm as BufferSource)).toBe(true);
+});

@@ -3,6 +3,7 @@
 import { type TensorData, tensorOf } from "../../compiler/ir/tensor.js";
 import { randomTensor } from "../harness-random.js";
 import type { ModelSpec } from "../onnx/build-model.js";
+import { fewBits } from "./seed-few-bits.js";
 
 const weights = (seed: number, ...dims: number[]): TensorData => randomTensor(seed, dims);
 const ints = (...values: number[]): TensorData => tensorOf("int64", [values.length], values);
@@ -376,6 +377,7 @@ export const seedModels: Readonly<Record<string, ModelSpec>> = {
   scan,
   functions,
   quantised,
+  fewBits,
   recurrent,
   selection,
   sequences,
