@@ -9,24 +9,13 @@
  * taken off the sums: the sum of a * (b - zero) is that of a * b less zero times the sum of a.
  */
 
-import { type Dim, isStatic } from "../ir/dim.js";
+import type { Dim } from "../ir/dim.js";
 import { type TensorData, tensor } from "../ir/tensor.js";
 import { add, constant, i32Constant, mul, type Operand, op, read, splat } from "../loop/builder.js";
 import type { Buffer, Expr, ExprType, Variable } from "../loop/ir.js";
 import type { NodeScope } from "../lowering/context.js";
-import { loopsInOrder } from "../lowering/loops.js";
-import {
-  finishTile,
-  lanes,
-  packedOffset,
-  panelRuns,
-  panelsAtOnce,
-  panelsOf,
-  type Tile,
-  type TileResult,
-  tileRuns,
-  vectorsOf,
-} from "./tile.js";
+import { forPanelTiles, type PanelTile, vectorAt } from "./panel-tiles.js";
+import { finishTile, lanes, packedOffset, panelsOf, type TileResult, vectorsOf } from "./tile.js";
 
 export interface ByteMatrix {
   /** Runs of steps of the depth; those of one follow one another in a row of the left operand. */
@@ -134,50 +123,20 @@ export function matmulBytes(
   within: readonly Dim[] = [],
 ): void {
   const panels = panelsOf(m.columns, panelWidth);
-  const words = m.runs * wordsOf(m);
-  const most = s.target.simd ? largestTile : 1;
-  const largest = isStatic(rows) ? Math.min(most, rows) : most;
-  for (const run of largest === 0 ? [] : tileRuns(s, rows, largest)) {
-    panels.forEach((stretch, index) => {
-      for (const { start, end, atOnce } of panelRuns(stretch, s.target.simd ? panelsAtOnce(run.rows) : 1)) {
-        const ofPanel = (panel: Expr): void => {
-          const size = words * stretch.packed;
-          const first = s.let("w", add(packedOffset(panels, index, words), mul(panel, size)));
-          const column = s.let("column", add(stretch.start, mul(panel, stretch.columns)));
-          loopsInOrder(s, within, (indices) => {
-            const operands = operandsOf(indices);
-            s.for("tile", 0, run.count, (tile) => {
-              const row = s.let("row", add(run.start, mul(tile, run.rows)));
-              const shape = { rows: run.rows, columns: stretch.columns * atOnce };
-              const place = { first, size, packed: stretch.packed, row, column };
-              multiplyTile(s, m, operands, place, shape, (value, r, c) =>
-                operands.result(value, add(row, r), add(column, c)),
-              );
-            });
-          });
-        };
-        s.for("panel", start, end, ofPanel, { step: atOnce });
-      }
-    });
-  }
-}
-
-interface Place {
-  /** First word of the first panel, and words of each. */
-  readonly first: Expr;
-  readonly size: number;
-  /** Columns that a panel is packed to. */
-  readonly packed: number;
-  readonly row: Expr;
-  readonly column: Expr;
+  const depths = [m.runs * wordsOf(m)];
+  forPanelTiles(s, rows, { panels, largest: largestTile, depths, within }, (place) => {
+    const operands = operandsOf(place.indices);
+    multiplyTile(s, m, operands, place, (value, r, c) =>
+      operands.result(value, add(place.row, r), add(place.column, c)),
+    );
+  });
 }
 
 function multiplyTile(
   s: NodeScope,
   m: ByteMatrix,
   operands: ByteOperands,
-  { first, size, packed, row, column }: Place,
-  tile: Tile,
+  { tile, row, column, packed, parts }: PanelTile,
   result: TileResult,
 ): void {
   const rows = Array.from({ length: tile.rows }, (_, r) => s.let("row", add(row, r)));
@@ -195,8 +154,7 @@ function multiplyTile(
   const addWord = (run: Expr, word: Expr): void => {
     const from = s.let("from", mul(add(mul(run, words), word), packed));
     const unpack = (v: number): Expr[] => {
-      const panel = Math.floor((v * lanes) / packed);
-      const at = add(add(first, from), panel * size + ((v * lanes) % packed));
+      const at = vectorAt(parts[0]!, packed, from, v);
       const bytes = s.let("bytes", s.load(operands.words, at, lanes));
       const odd = op("and", op("shr_u", bytes, 8), EVEN);
       return [s.let("even", op("and", bytes, EVEN)), s.let("odd", odd)];

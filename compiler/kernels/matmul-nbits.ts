@@ -10,24 +10,21 @@
  * the sum of integer * a less zero times the sum of a. A block is summed up before its scale is applied.
  */
 
-import { type Dim, isStatic } from "../ir/dim.js";
+import type { Dim } from "../ir/dim.js";
 import type { TypedArray } from "../ir/dtype.js";
 import { type TensorData, tensor } from "../ir/tensor.js";
 import { add, constant, i32Constant, mul, type Operand, op, read } from "../loop/builder.js";
 import { type Buffer, type Expr, type ExprType, f32, f32x4, type Variable } from "../loop/ir.js";
 import type { NodeScope } from "../lowering/context.js";
+import { forPanelTiles, type PanelTile, vectorAt } from "./panel-tiles.js";
 import {
   Accumulators,
   lanes,
   type PackedPanels,
   packedOffset,
   packPanels,
-  panelRuns,
-  panelsAtOnce,
   panelsOf,
-  type Tile,
   type TileResult,
-  tileRuns,
   vectorsOf,
 } from "./tile.js";
 
@@ -156,48 +153,13 @@ export interface BlockOperands {
 }
 
 export function matmulBlocks(s: NodeScope, rows: Dim, m: BlockMatrix, operands: BlockOperands): void {
-  const panels = panelsFor(m);
   const blocks = blocksOf(m);
-  const words = blocks * wordsPerBlock(m);
-  const most = s.target.simd ? largestTile : 1;
-  const largest = isStatic(rows) ? Math.min(most, rows) : most;
-  for (const run of largest === 0 ? [] : tileRuns(s, rows, largest)) {
-    panels.forEach((stretch, index) => {
-      for (const { start, end, atOnce } of panelRuns(stretch, s.target.simd ? panelsAtOnce(run.rows) : 1)) {
-        const ofPanel = (panel: Expr): void => {
-          const first = (depth: number): Expr =>
-            s.let("w", add(packedOffset(panels, index, depth), mul(panel, depth * stretch.packed)));
-          const place = {
-            words: { first: first(words), size: words * stretch.packed },
-            numbers: { first: first(blocks), size: blocks * stretch.packed },
-            packed: stretch.packed,
-          };
-          const column = s.let("column", add(stretch.start, mul(panel, stretch.columns)));
-          s.for("tile", 0, run.count, (tile) => {
-            const row = s.let("row", add(run.start, mul(tile, run.rows)));
-            const shape = { rows: run.rows, columns: stretch.columns * atOnce };
-            new BlockTile(s, m, operands, place, row, shape).multiply((value, r, c) =>
-              operands.result(value, add(row, r), add(column, c)),
-            );
-          });
-        };
-        s.for("panel", start, end, ofPanel, { step: atOnce });
-      }
-    });
-  }
-}
-
-/** What panels that follow one another have of a constant: where it begins, and how much of it each has. */
-interface PanelPart {
-  readonly first: Expr;
-  readonly size: number;
-}
-
-interface PanelPlace {
-  readonly words: PanelPart;
-  readonly numbers: PanelPart;
-  /** Columns that a panel is packed to. */
-  readonly packed: number;
+  const depths = [blocks * wordsPerBlock(m), blocks];
+  forPanelTiles(s, rows, { panels: panelsFor(m), largest: largestTile, depths }, (place) => {
+    new BlockTile(s, m, operands, place).multiply((value, r, c) =>
+      operands.result(value, add(place.row, r), add(place.column, c)),
+    );
+  });
 }
 
 /** A few rows of the result and the columns of one panel or of several. */
@@ -210,17 +172,16 @@ class BlockTile {
     private readonly s: NodeScope,
     private readonly m: BlockMatrix,
     private readonly operands: BlockOperands,
-    private readonly place: PanelPlace,
-    private readonly row: Expr,
-    private readonly tile: Tile,
+    private readonly place: PanelTile,
   ) {
+    const { tile } = place;
     this.vectors = vectorsOf(tile);
     this.chains = tile.rows === 1 ? Math.max(1, Math.floor(SUMS / this.vectors)) : 1;
   }
 
   multiply(result: TileResult): void {
     const { s, m } = this;
-    const totals = new Accumulators(s, this.tile);
+    const totals = new Accumulators(s, this.place.tile);
     const whole = Math.floor(m.depth / m.block);
     s.for("block", 0, whole, (block) => this.addBlock(totals, block, m.block));
     if (m.depth % m.block > 0) this.addBlock(totals, i32Constant(whole), m.depth % m.block);
@@ -240,7 +201,7 @@ class BlockTile {
     s.for("word", 0, words, (word) => this.addWord(sums, block, word, perWord));
     if (length % perWord > 0) this.addWord(sums, block, i32Constant(words), length % perWord);
     this.numbers("scale", operands.scales, block).forEach((scale, vector) => {
-      for (let row = 0; row < this.tile.rows; row++) {
+      for (let row = 0; row < this.place.tile.rows; row++) {
         const first = this.sumOf(row, vector);
         const parts = sums.slice(first, first + this.chains).map(read);
         totals.multiplyAddOne(
@@ -257,8 +218,8 @@ class BlockTile {
   private starts(block: Expr): Expr[] {
     const { s, operands } = this;
     const zeros = operands.zeros === null ? null : this.numbers("zero", operands.zeros, block);
-    return Array.from({ length: this.tile.rows }, (_, r) => {
-      const row = add(this.row, r);
+    return Array.from({ length: this.place.tile.rows }, (_, r) => {
+      const row = add(this.place.row, r);
       const load = (of: "sum" | "zero") => s.loadSplat(operands.starts, operands.startAt(row, block, of));
       const sum = s.let("start", load("sum"));
       if (zeros === null) return this.forVectors(() => sum);
@@ -273,10 +234,10 @@ class BlockTile {
     const from = s.let("from", mul(add(mul(block, wordsPerBlock(m)), word), place.packed));
     const k = s.let("k", add(mul(block, m.block), mul(word, 32 / m.bits)));
     const words = this.forVectors((v) =>
-      s.let("packed", s.load(operands.integers, this.vectorAt(place.words, from, v), lanes)),
+      s.let("packed", s.load(operands.integers, vectorAt(place.parts[0]!, place.packed, from, v), lanes)),
     );
     const topmost = -(2 ** (32 - m.bits));
-    if (this.tile.rows === 1) {
+    if (this.place.tile.rows === 1) {
       for (let step = 0; step < steps; step++) {
         const mask = constant(i32x4, (topmost >>> (step * m.bits)) | 0);
         this.addStep(sums, this.weights(words, mask), add(k, step), step % this.chains);
@@ -298,8 +259,8 @@ class BlockTile {
 
   private addStep(sums: readonly Variable[], weights: readonly Expr[], k: Expr, chain: number): void {
     const { s, operands } = this;
-    for (let row = 0; row < this.tile.rows; row++) {
-      const a = s.let("a", s.loadSplat(operands.steps, operands.stepAt(add(this.row, row), k)));
+    for (let row = 0; row < this.place.tile.rows; row++) {
+      const a = s.let("a", s.loadSplat(operands.steps, operands.stepAt(add(this.place.row, row), k)));
       weights.forEach((b, v) => {
         const sum = sums[this.sumOf(row, v) + chain]!;
         s.assign(sum, op("fma", a, b, read(sum)));
@@ -314,18 +275,11 @@ class BlockTile {
 
   /** The numbers that a block has for the columns. */
   private numbers(name: string, buffer: Buffer, block: Expr): Expr[] {
-    const { numbers, packed } = this.place;
+    const { parts, packed } = this.place;
     return this.forVectors((v) => {
-      const loaded = this.s.load(buffer, this.vectorAt(numbers, mul(block, packed), v), lanes);
+      const loaded = this.s.load(buffer, vectorAt(parts[1]!, packed, mul(block, packed), v), lanes);
       return this.s.let(name, loaded.type.scalar === "i32" ? op("i32_to_f32_s", loaded) : loaded);
     });
-  }
-
-  /** Place of a vector's part of what lies so far behind the beginning of each panel's. */
-  private vectorAt({ first, size }: PanelPart, offset: Expr, vector: number): Expr {
-    const column = vector * lanes;
-    const panel = Math.floor(column / this.place.packed);
-    return add(add(first, offset), panel * size + (column % this.place.packed));
   }
 
   private forVectors<T>(make: (vector: number) => T): T[] {
