@@ -94,8 +94,8 @@ function isKnown({ constant, producer }: Value): boolean {
   return made && producer.inputs.every((input) => isKnown(input!));
 }
 
-/** True for scalars and for constants that vary along the channel axis only. */
-function isPerChannel(constant: Value, result: Value, axis: number): boolean {
+/** True for scalars and for tensors that vary along the channel axis only of what they broadcast to. */
+export function isPerChannel(constant: Value, result: Value, axis: number): boolean {
   const lead = result.rank - constant.rank;
   return lead >= 0 && constant.shape.every((dim, i) => dim === 1 || i + lead === axis);
 }

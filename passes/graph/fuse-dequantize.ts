@@ -11,6 +11,7 @@
 import { dtypes } from "../../compiler/ir/dtype.js";
 import type { Node, Value } from "../../compiler/ir/graph.js";
 import type { GraphBuilder } from "../../compiler/operators/builder.js";
+import { isPerChannel } from "./fold-affine.js";
 import type { GraphPass } from "./pass.js";
 import { buildNodes, replaceValues } from "./replace.js";
 
@@ -56,7 +57,7 @@ export function productAt(node: Node): Product | null {
   const [w, ...ofChannels] = weights.inputs;
   if (w!.constant === null || (!isConvolution && w!.rank !== 2)) return null;
   const axis = isConvolution || turned ? 0 : 1;
-  const fits = ofChannels.every((parameter) => parameter == null || isAlong(parameter, w!, axis));
+  const fits = ofChannels.every((parameter) => parameter == null || isPerChannel(parameter, w!, axis));
   return fits ? { input, weights, turned } : null;
 }
 
@@ -68,19 +69,12 @@ const isOfBytes = (node: Node | null): node is Node =>
 export const isTransposition = ({ operator, attributes, inputs }: Node): boolean =>
   operator === "Transpose" && inputs[0]!.rank === 2 && `${attributes.perm ?? [1, 0]}` === "1,0";
 
-/** True for a scalar and for numbers of the places of an axis. */
-function isAlong({ rank, shape }: Value, of: Value, axis: number): boolean {
-  if (rank === 0) return true;
-  const lead = of.rank - rank;
-  return lead >= 0 && shape.every((dim, i) => (i + lead === axis ? dim === of.shape[axis] : dim === 1));
-}
-
 function integerProduct(b: GraphBuilder, node: Node, { input, weights, turned }: Product): Value {
   const [x, scale, zero = null] = input.inputs as [Value, Value, Value | null];
   const [w, weightScale, weightZero = null] = weights.inputs as [Value, Value, Value | null];
   const isConvolution = node.operator === "Conv";
   const ofChannels = (parameter: Value, shape: readonly number[]): Value =>
-    b.op("Reshape", [parameter, b.ints(parameter.rank === 0 ? [] : shape)]);
+    b.op("Reshape", [parameter, b.ints(parameter.shape.every((dim) => dim === 1) ? [] : shape)]);
   const zeros = [zero, weightZero === null ? null : ofChannels(weightZero, [-1])];
   const product = isConvolution
     ? b.op("kiln.ConvInteger", [x, w, ...zeros], node.attributes)

@@ -12,6 +12,7 @@ import type { Graph, Node, Value } from "../../compiler/ir/graph.js";
 import { type TensorData, tensor } from "../../compiler/ir/tensor.js";
 import type { GraphBuilder } from "../../compiler/operators/builder.js";
 import { decodeElements } from "../../compiler/operators/numbers.js";
+import { isPerChannel } from "./fold-affine.js";
 import { isTransposition, productAt } from "./fuse-dequantize.js";
 import type { GraphPass } from "./pass.js";
 import { buildNodes, replaceValues } from "./replace.js";
@@ -74,7 +75,7 @@ function weightsOf(node: Node): BlockWeights | null {
   if (!isSmall || weights.outputs[0]!.dtype !== "float32") return null;
   const axis = turned ? 1 : 0;
   const depth = w.shape[axis] as number;
-  const blocks = [scale, zero].map((one) => (one === null ? 0 : blockOf(one, axis)));
+  const blocks = [scale, zero].map((one) => (one === null ? 0 : blockOf(one, w, axis)));
   if (depth === 0 || w.shape[1 - axis] === 0 || blocks.includes(null)) return null;
   const [block, other] = blocks as [number, number];
   if (zero !== null && other !== block) return null;
@@ -85,9 +86,9 @@ function weightsOf(node: Node): BlockWeights | null {
 }
 
 /** Steps that share a number along the depth: 0 where all do, null where that is not known, or others share it. */
-function blockOf({ constant, shape, rank, producer }: Value, axis: number): number | null {
-  if (constant !== null)
-    return rank < 2 ? (rank === 0 || axis === 0 ? 0 : null) : shape[axis] === 1 ? 0 : null;
+function blockOf(value: Value, w: Value, axis: number): number | null {
+  const { constant, producer } = value;
+  if (constant !== null) return isPerChannel(value, w, 1 - axis) ? 0 : null;
   if (producer?.operator !== "kiln.RepeatBlocks" || producer.inputs[0]!.constant === null) return null;
   return producer.attributes.axis === axis ? Number(producer.attributes.block) : null;
 }
