@@ -118,6 +118,21 @@ describe("of rows that both have the depth side by side", () => {
     await scores(rows, columns, depth, false);
     await scores(rows, columns, depth, true);
   });
+
+  test("of a batch whose rows are those of one matrix", async () => {
+    const [a, b] = [randomTensor(1, [9, 5, 8]), randomTensor(2, [11, 8])];
+    await expectLevels(
+      {
+        inputs: { a: ["float32", a.dims], b: ["float32", b.dims] },
+        outputs: { y: ["float32"] },
+        nodes: [
+          { op: "Transpose", inputs: ["b"], outputs: ["t"] },
+          { op: "MatMul", inputs: ["a", "t"], outputs: ["y"] },
+        ],
+      },
+      { a, b },
+    );
+  });
 });
 
 describe("vectors", () => {
