@@ -151,7 +151,7 @@ function startTargets(all: readonly BenchReport[]): Target[] {
         "thread does, take longer than that. Tried: tiles as functions of their " +
         "own, whose code the engine replaces while the first run goes on, and weights that do not go through the engine. " +
         "By `kiln bench` before both and after, on one machine: resnet50 417 ms and 232, text encoder 166 and 118, " +
-        "MobileNetV2 55 and 33. The same for modules with threads: resnet50 on two 240 and 170.",
+        "MobileNetV2 55 and 33. Data of modules with threads do not go through it since, either.",
     }),
     {
       what: "runtime, gzipped",

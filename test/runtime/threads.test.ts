@@ -96,6 +96,24 @@ test("two models at once, and weights in a file of their own", async () => {
   expect(b!.y!.data).toEqual(a!.y!.data);
 });
 
+test("weights that do not go through the engine, and that do", async () => {
+  const { data } = randomTensor(3, [600, 600], { low: -1, high: 1 }); // more than 1 MiB
+  const dense = buildModel({
+    inputs: { x: ["float32", [2, 600]] },
+    outputs: { y: ["float32", [2, 600]] },
+    initializers: { w: tensorOf("float32", [600, 600], [...(data as Float32Array)]) },
+    nodes: [{ op: "MatMul", inputs: ["x", "w"], outputs: ["y"] }],
+  });
+  const feeds = { x: (data as Float32Array).subarray(0, 1200) };
+  const { wasm } = await threaded(dense);
+  const taken = await open(wasm, 2);
+  const compiled = await load(new WebAssembly.Module(wasm as Uint8Array<ArrayBuffer>), { threads: 2 });
+  models.push(compiled);
+  const expected = (await open((await compile(dense)).wasm)).runSync(feeds).y!.data;
+  expect(taken.runSync(feeds).y!.data).toEqual(expected);
+  expect(compiled.runSync(feeds).y!.data).toEqual(expected);
+});
+
 test("an error that a run finds leaves states as they were, and the next run goes on", async () => {
   const dims = [400, 300];
   const accumulating = buildModel({
