@@ -36,6 +36,9 @@ import type { KernelScope, Target, TensorView } from "../lowering/scope.js";
 
 export const lanes = 4;
 
+/** Vector registers that V8 has for values on x86-64. */
+export const registers = 15;
+
 /** Operations of an epilogue that are written out for every accumulator. */
 export const inlineOperations = 4;
 
