@@ -3,6 +3,9 @@
  * side; a tile of neighbouring output places times four channels stays in registers, and neighbouring places share
  * the input vectors they have in common. The input has its border of zeros in memory already.
  *
+ * A row of the kernel is written out and its rows are looped over: a third of the code of a 3x3, and as fast with eight
+ * places. Node 20, which moves all loads of a loop's body to its start, is a third faster (3x3: 23 GFLOP/s to 29).
+ *
  * A tile walks through all channels before the next one begins, so that memory is read in long runs. With blocks of 16
  * channels, each along a whole row of places, a 3x3 of 192 channels took twice as long at 64x64, and no size was faster.
  */
@@ -31,9 +34,6 @@ export interface DepthwiseOperands {
   readonly weights: TensorView;
   readonly result: (value: Expr, batch: Expr, channel: Expr, places: readonly Expr[]) => void;
 }
-
-/** Taps that are written out; kernels with more loop over all but the last dim. */
-const unrolledTaps = 50;
 
 const product = (values: readonly number[]): number => values.reduce((a, b) => a * b, 1);
 
@@ -129,8 +129,8 @@ function multiplyTile(
   const outerTaps = (chosen: readonly Operand[]): void => {
     const extent = p.kernel[chosen.length]!;
     if (chosen.length < p.kernel.length - 1) {
-      if (taps > unrolledTaps) s.for("tap", 0, extent, (tap) => outerTaps([...chosen, tap]));
-      else for (let tap = 0; tap < extent; tap++) outerTaps([...chosen, tap]);
+      if (extent === 1) outerTaps([...chosen, 0]);
+      else s.for("tap", 0, extent, (tap) => outerTaps([...chosen, tap]));
       return;
     }
     const row = chosen.reduce<Operand>((index, tap, i) => add(mul(index, p.kernel[i]!), tap), 0);

@@ -8,6 +8,7 @@ import { mergeSimilar } from "./merge-similar.js";
 import { outline } from "./outline.js";
 import type { LoopPass, ProgramPass } from "./pass.js";
 import { scalarize } from "./scalarize.js";
+import { seedSums } from "./seed-sums.js";
 import { simplify } from "./simplify.js";
 import { split } from "./split.js";
 import { transpose } from "./transpose.js";
@@ -21,6 +22,7 @@ const optimizing: readonly LoopPass[] = [
   vectorize,
   unroll,
   simplify,
+  seedSums,
   hoist,
   addressing,
   hoist, // the first values of pointers are invariant in part
