@@ -67,7 +67,9 @@ export interface BenchReport {
   readonly coldStarts: ColdStarts | null;
   readonly sizes: Sizes;
   readonly compile: { readonly ms: number; readonly peakBytes: number };
+  /** Of the variant that takes most. */
   readonly memoryBytes: number;
+  /** Of the variant that is furthest above its lower bound. */
   readonly arenaBytes: number;
   readonly arenaLowerBoundBytes: number;
   /** Kernels of the variant with this label, where they were asked for. */
@@ -81,7 +83,7 @@ export function bestOf({ engines }: Pick<BenchReport, "engines">): EngineReport 
   return (single.length > 0 ? single : ours).reduce((a, b) => (a.medianMs <= b.medianMs ? a : b));
 }
 
-/** Bytes of all that is shipped. */
+/** Bytes of all that is shipped, by the variant that has most code. */
 export interface Sizes {
   readonly moduleBytes: number;
   readonly weightBytes: number;
@@ -93,7 +95,7 @@ export interface Sizes {
 
 interface Subject {
   readonly variant: Variant;
-  readonly wasm: Uint8Array;
+  readonly artifact: Artifact;
   readonly engine: Engine;
 }
 
@@ -114,19 +116,31 @@ export async function benchModel(input: BenchInput): Promise<BenchReport> {
     const model = await input.load(artifact, threads);
     // The first variant's compilation is the one that is reported: later ones find the compiler warm.
     first ??= { artifact, feeds: await input.feeds(model), peakBytes };
-    subjects.push({ variant, wasm: artifact.wasm, engine: kilnEngine(label, threads, model, first.feeds) });
+    subjects.push({ variant, artifact, engine: kilnEngine(label, threads, model, first.feeds) });
   }
   if (first === undefined) {
     const reasons = [...new Set(missing.map(({ reason }) => reason))].join("; ");
     throw new EngineMissing(`no variant can be measured: ${reasons}`);
   }
   const { artifact, feeds, peakBytes } = first;
-  const { compileMs, flops, memoryBytes, arenaBytes, arenaLowerBoundBytes } = artifact.report;
+  const { compileMs, flops } = artifact.report;
+  const most = (value: (report: Artifact["report"]) => number): Artifact =>
+    subjects
+      .map((subject) => subject.artifact)
+      .reduce((a, b) => (value(a.report) >= value(b.report) ? a : b));
+  const { memoryBytes } = most((report) => report.memoryBytes).report;
+  const { arenaBytes, arenaLowerBoundBytes } = most(
+    (report) => report.arenaBytes / Math.max(1, report.arenaLowerBoundBytes),
+  ).report;
   const coldStarts =
     input.coldStarts === 0
       ? null
       : await measureColdStarts({
-          modules: subjects.map(({ wasm, engine: { label, threads } }) => ({ label, threads, wasm })),
+          modules: subjects.map(({ artifact: { wasm }, engine: { label, threads } }) => ({
+            label,
+            threads,
+            wasm,
+          })),
           model: input.model,
           feeds,
           starts: input.coldStarts,
@@ -146,7 +160,10 @@ export async function benchModel(input: BenchInput): Promise<BenchReport> {
     engines,
     missing,
     coldStarts,
-    sizes: await sizesOf(artifact, input.model.length),
+    sizes: await sizesOf(
+      most(({ codeBytes }) => codeBytes),
+      input.model.length,
+    ),
     compile: { ms: compileMs, peakBytes },
     memoryBytes,
     arenaBytes,
