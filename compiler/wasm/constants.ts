@@ -1,19 +1,24 @@
-/** Vector constants of innermost loops are computed before the outermost loop around. */
+/** Vector constants that are read more than once are kept in locals. */
 
 import type { Statement } from "../loop/ir.js";
 import { statementsIn } from "../loop/rewrite.js";
 import type { Expression, ModuleBuilder } from "./builder.js";
-import type { Node, VectorNode } from "./nodes.js";
+import type { VectorNode } from "./nodes.js";
 import type { Locals } from "./trees.js";
 
+type Kept = Map<string, { readonly local: number; readonly bytes: readonly number[] }>;
+
 /**
- * Keeps vector constants in locals. An engine that makes them again in each pass needs three instructions for one, and
- * the turboshaft of Node 24 does: exp took 1.7 times as long.
+ * An engine makes a constant again wherever one stands, in three instructions: exp with all of its constants in a loop
+ * took 1.7 times as long, a depthwise convolution with eight sigmoids written out 2.2 times (Node 24). It takes eighteen
+ * bytes, too. So those of innermost loops are computed before the outermost loop around, and others are kept from where
+ * they are first used to the next loop, over which they would need registers.
  */
-export class LoopConstants {
+export class VectorConstants {
   private depth = 0;
   private isInnermost = false;
-  private readonly kept = new Map<string, { local: number; bytes: readonly number[] }>();
+  private readonly ofLoops: Kept = new Map();
+  private straight: Kept = new Map();
 
   constructor(
     private readonly builder: ModuleBuilder,
@@ -23,32 +28,40 @@ export class LoopConstants {
   /** Enters a loop. The result leaves it, and gives what must be executed before it. */
   enter(body: readonly Statement[]): () => Expression[] {
     this.depth++;
-    this.isInnermost = ![...statementsIn(body)].some(({ kind }) => kind === "for");
+    this.isInnermost = !statementsIn(body).some(({ kind }) => kind === "for");
+    this.straight = new Map();
     return () => {
       this.depth--;
       this.isInnermost = false;
+      this.straight = new Map();
       if (this.depth > 0) return [];
-      const sets = [...this.kept.values()].map(({ local, bytes }) =>
+      const sets = [...this.ofLoops.values()].map(({ local, bytes }) =>
         this.builder.set(local, this.builder.v128(bytes)),
       );
-      this.kept.clear();
+      this.ofLoops.clear();
       return sets;
     };
   }
 
-  /** Whether the node will be read from a local. */
-  keeps({ kind }: Node): boolean {
-    return kind === "vector" && this.isInnermost;
+  /** Emits what is executed only sometimes: what it keeps is not there behind it. */
+  branch<T>(emit: () => T): T {
+    const before = new Map(this.straight);
+    const emitted = emit();
+    this.straight = before;
+    return emitted;
   }
 
+  /** The constant, where it is executed next. */
   vector({ bytes }: VectorNode): Expression {
-    if (!this.isInnermost) return this.builder.v128(bytes);
+    const { builder } = this;
     const key = bytes.join();
-    let constant = this.kept.get(key);
-    if (constant === undefined) {
-      constant = { local: this.locals.newLocal("v128"), bytes };
-      this.kept.set(key, constant);
-    }
-    return this.builder.get(constant.local, "v128");
+    const kept = this.isInnermost ? this.ofLoops : this.straight;
+    const known = kept.get(key);
+    if (known !== undefined) return builder.get(known.local, "v128");
+    const constant = { local: this.locals.newLocal("v128"), bytes };
+    kept.set(key, constant);
+    return this.isInnermost
+      ? builder.get(constant.local, "v128")
+      : builder.tee(constant.local, builder.v128(bytes), "v128");
   }
 }

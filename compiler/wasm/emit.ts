@@ -21,7 +21,7 @@ import { invocationsIn } from "../loop/program.js";
 import { exprsIn, statementsIn } from "../loop/rewrite.js";
 import { isNonNegative } from "./address.js";
 import type { Expression, ModuleBuilder, ValueType } from "./builder.js";
-import { LoopConstants } from "./constants.js";
+import { VectorConstants } from "./constants.js";
 import { Nodes } from "./nodes.js";
 import { valueTypeOf } from "./ops.js";
 import { Selector } from "./select.js";
@@ -59,7 +59,7 @@ class KernelEmitter {
   private readonly variables = new Map<Variable, number>();
   private readonly nonNegative = new Set<Variable>();
   private labels = 0;
-  private readonly constants: LoopConstants;
+  private readonly constants: VectorConstants;
 
   constructor(
     private readonly builder: ModuleBuilder,
@@ -70,7 +70,7 @@ class KernelEmitter {
     const buffers = isInvoked ? addressedBuffers(kernel) : kernel.buffers;
     const sizes = parametersOf(kernel);
     this.params = [...buffers.map((): ValueType => "i32"), ...sizes.map(({ type }) => valueTypeOf(type))];
-    this.constants = new LoopConstants(builder, this);
+    this.constants = new VectorConstants(builder, this);
     this.addresses = new Map(buffers.map((buffer, i) => [buffer, i]));
     sizes.forEach((size, i) => {
       this.variables.set(size, buffers.length + i);
@@ -100,10 +100,11 @@ class KernelEmitter {
         return [this.store(statement)];
       case "if": {
         const [condition] = this.evaluate([statement.condition]);
-        const whenTrue = this.builder.block(this.block(statement.whenTrue));
-        const whenFalse = this.block(statement.whenFalse);
+        const [whenTrue, whenFalse] = [statement.whenTrue, statement.whenFalse].map((block) =>
+          this.constants.branch(() => this.block(block)),
+        ) as [Expression[], Expression[]];
         const otherwise = whenFalse.length > 0 ? this.builder.block(whenFalse) : undefined;
-        return [this.builder.if(condition!, whenTrue, otherwise)];
+        return [this.builder.if(condition!, this.builder.block(whenTrue), otherwise)];
       }
       case "invoke":
         return [this.invoke(statement)];

@@ -4,7 +4,7 @@
  */
 
 import type { Expression, ModuleBuilder, ValueType } from "./builder.js";
-import type { LoopConstants } from "./constants.js";
+import type { VectorConstants } from "./constants.js";
 import type { Node } from "./nodes.js";
 import { postOrder } from "./post-order.js";
 
@@ -26,7 +26,7 @@ export class TreeBuilder {
   constructor(
     private readonly builder: ModuleBuilder,
     private readonly locals: Locals,
-    private readonly constants: LoopConstants,
+    private readonly constants: VectorConstants,
   ) {}
 
   /** Expressions of nodes that are evaluated one after the other. */
@@ -75,7 +75,7 @@ export class TreeBuilder {
       return this.builder.get(kept, node.type);
     }
     const value = this.compute(node);
-    const isCheap = node.kind === "local" || node.kind === "constant" || this.constants.keeps(node);
+    const isCheap = node.kind === "local" || node.kind === "constant" || node.kind === "vector";
     if (isCheap || this.uses.get(node)! < 2) return value;
     const local = this.locals.newLocal(node.type);
     this.kept.set(node, local);
