@@ -29,6 +29,12 @@ export const atLeast = (x: Expr, bound: number | (Expr & { kind: "constant" })):
 /** x, or a float bound that is no NaN where x is above it. */
 export const atMost = (x: Expr, bound: number | (Expr & { kind: "constant" })): Expr => op("pmin", x, bound);
 
+/**
+ * The larger of two floats, or NaN where one of them is: five instructions of x86-64 for `max`'s eight, because of equal
+ * zeros it gives either. A sum of such steps keeps the first NaN.
+ */
+export const larger = (best: Expr, x: Expr): Expr => select(op("ne", x, x), x, op("pmax", best, x));
+
 const isDouble = (x: Expr): boolean => x.type.scalar === "f64";
 
 const { LOG2E } = Math;

@@ -3,6 +3,7 @@
 import type { DType } from "../ir/dtype.js";
 import type { TensorType } from "../ir/graph.js";
 import { elementCount, type TensorData } from "../ir/tensor.js";
+import { larger } from "../kernels/math.js";
 import { power, root } from "../kernels/norm.js";
 import { pool, poolWithIndices, type WindowReducer } from "../kernels/pool.js";
 import type { WindowShape } from "../kernels/window.js";
@@ -122,7 +123,7 @@ const maxTypes: readonly DType[] = [...floats, "int8", "uint8"];
 function largestOf(dtype: DType): WindowReducer {
   const scalar = registerTypes[dtype];
   const initial = isFloat(dtype) ? Number.NEGATIVE_INFINITY : integerRange(dtype).min;
-  return { scalar, initial, combine: (best, x) => op(isFloat(dtype) ? "max" : "max_s", best, x) };
+  return { scalar, initial, combine: isFloat(dtype) ? larger : (best, x) => op("max_s", best, x) };
 }
 
 /** The number of an element in the whole input; with storage_order 1 the first spatial dim runs fastest. */

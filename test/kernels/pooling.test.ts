@@ -2,7 +2,10 @@
 
 import fc from "fast-check";
 import { describe, test } from "vitest";
+import { tensor } from "../../compiler/ir/tensor.js";
+import { expectLevels } from "../harness.js";
 import { randomTensor, sweep } from "../harness-random.js";
+import { buildModel } from "../onnx/build-model.js";
 import { expectNode } from "./cases.js";
 
 /** Windows that hold at least one element of the input wherever they lie: padding is smaller than the kernel. */
@@ -90,6 +93,31 @@ describe("auto_pad", () => {
     }
   }
 });
+
+test.each([[[1, 4, 5, 6]], [[1, 1, 5, 6]]])(
+  "MaxPool of [%s] gives NaN where a window has one",
+  async (dims) => {
+    const [channels, height, width] = dims.slice(1) as [number, number, number];
+    const input = Float32Array.from({ length: channels * height * width }, (_, i) => ((i * 7) % 31) - 15);
+    // First, in the middle and last in windows, and beside an infinity.
+    for (const at of [0, 2 * width + 3, input.length - 1]) input[at] = Number.NaN;
+    input[2 * width + 2] = Number.POSITIVE_INFINITY;
+    const expected = new Float32Array(channels * (height - 1) * (width - 1));
+    expected.forEach((_, i) => {
+      const [x, y] = [i % (width - 1), Math.floor(i / (width - 1)) % (height - 1)];
+      const first = (Math.floor(i / ((width - 1) * (height - 1))) * height + y) * width + x;
+      expected[i] = Math.max(...[0, 1, width, width + 1].map((tap) => input[first + tap]!));
+    });
+    const model = buildModel({
+      inputs: { x: ["float32", dims] },
+      outputs: { y: ["float32"] },
+      nodes: [{ op: "MaxPool", inputs: ["x"], outputs: ["y"], attributes: { kernel_shape: [2, 2] } }],
+    });
+    // onnxruntime-web's depends on where in the window it lies.
+    const reference = { y: tensor("float32", [1, channels, height - 1, width - 1], expected) };
+    await expectLevels(model, { x: tensor("float32", dims, input) }, { reference });
+  },
+);
 
 describe("global pools", () => {
   for (const op of ["GlobalAveragePool", "GlobalMaxPool"]) {
