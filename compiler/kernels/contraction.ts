@@ -26,6 +26,7 @@ import {
   panelsAtOnce,
   rowsFor,
   splitEvenly,
+  type TileResult,
   tileRuns,
 } from "./tile.js";
 
@@ -78,6 +79,11 @@ export interface ContractionOperands {
   /** Four columns of the right operand at a step of the reduction; unused ones of the last vector may be anything. */
   readonly right: (tile: TilePlace, at: Step, vector: number) => Expr;
   readonly result: (value: Expr, places: readonly Expr[], column: Expr) => void;
+  /**
+   * Where a place has one, two or four columns in all: four results of neighbouring places, all columns of one before
+   * those of the next. Else what is fused with single columns is computed for one element at a time.
+   */
+  readonly across?: (value: Expr, places: readonly Expr[]) => void;
   /** `result` stores values as they are: nothing is fused with it. */
   readonly isPlain?: boolean;
 }
@@ -237,10 +243,12 @@ function multiplyTile(
       );
     });
   });
-  accumulators.finish((value, row, column) => {
-    const at = places.map((place, i) => (i === places.length - 1 ? add(place, row) : place));
-    operands.result(value, at, add(tile.column, column));
-  }, operands.isPlain);
+  const at = (row: Operand) => places.map((place, i) => (i === places.length - 1 ? add(place, row) : place));
+  const result: TileResult = (value, row, column) =>
+    operands.result(value, at(row), add(tile.column, column));
+  const { across } = operands;
+  if (across === undefined || !s.target.simd) accumulators.finish(result, operands.isPlain);
+  else accumulators.finishAcross((value, row) => across(value, at(row)), result);
 }
 
 /** Channels, joined with the last tap dim where both follow one another in memory or are few. */

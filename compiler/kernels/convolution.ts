@@ -37,6 +37,8 @@ export interface ConvolutionOperands {
   readonly packed: boolean;
   /** Takes a finished element, or a vector of them along the output channels. */
   readonly result: (value: Expr, batch: Expr, channel: Expr, places: readonly Expr[]) => void;
+  /** Of one group with one, two or four channels, takes vectors of neighbouring places with all of their channels. */
+  readonly across?: (value: Expr, batch: Expr, places: readonly Expr[]) => void;
 }
 
 const product = (values: readonly number[]): number => values.reduce((a, b) => a * b, 1);
@@ -73,7 +75,7 @@ export function packTaps(
 }
 
 export function convolution(s: NodeScope, p: ConvolutionParameters, operands: ConvolutionOperands): void {
-  const { input, weights, result } = operands;
+  const { input, weights, result, across } = operands;
   const panels = panelsFor(p);
   const depth = convolutionDepth(p);
   const groupSize = packedOffset(panels, panels.length, depth);
@@ -117,6 +119,7 @@ export function convolution(s: NodeScope, p: ConvolutionParameters, operands: Co
               );
             },
         result: (value, places, column) => result(value, n, add(mul(g, p.outChannels), column), places),
+        ...(across && { across: (value, places) => across(value, n, places) }),
       });
     });
   });

@@ -13,6 +13,7 @@
  * columns, or one of eight, out of panels that stay as they are. Eight sums, the weights, the element and a product.
  */
 
+import { invariant } from "../diagnostics.js";
 import { type Dim, DimExpression, isStatic } from "../ir/dim.js";
 import { type TensorData, tensor } from "../ir/tensor.js";
 import {
@@ -27,6 +28,7 @@ import {
   op,
   read,
   replace,
+  shuffle,
   splat,
   sub,
 } from "../loop/builder.js";
@@ -162,6 +164,24 @@ export class Accumulators {
     this.scope.assign(sum, op("fma", a, b, read(sum)));
   }
 
+  /**
+   * Hands out vectors of the sums of neighbouring rows, each with all of its columns, of which there are one, two or
+   * four; and the sums of rows that fill none.
+   */
+  finishAcross(across: (value: Expr, row: number) => void, result: TileResult): void {
+    const { rows, columns } = this.tile;
+    invariant(lanes % columns === 0, `${columns} columns do not fill vectors`);
+    const sums = this.variables.map(([sum]) => read(sum!));
+    const rowsEach = lanes / columns;
+    const whole = rows - (rows % rowsEach);
+    for (let row = 0; row < whole; row += rowsEach) {
+      across(this.scope.let("joined", joinLanes(sums.slice(row, row + rowsEach), columns)), row);
+    }
+    for (let row = whole; row < rows; row++) {
+      for (let column = 0; column < columns; column++) result(extract(sums[row]!, column), row, column);
+    }
+  }
+
   /** Hands out the finished vectors, as `finishTile` does. */
   finish(result: TileResult, isPlain = false): void {
     finishTile(
@@ -172,6 +192,17 @@ export class Accumulators {
       isPlain,
     );
   }
+}
+
+/** One vector of the first lanes of as many vectors as fill it. */
+function joinLanes(vectors: readonly Expr[], used: number): Expr {
+  if (vectors.length === 1) return vectors[0]!;
+  const half = vectors.length / 2;
+  const [a, b] = [vectors.slice(0, half), vectors.slice(half)].map((part) => joinLanes(part, used));
+  const bytes = half * used * 4;
+  const from = (start: number) => Array.from({ length: bytes }, (_, i) => start + i);
+  const unused = new Array<number>(16 - 2 * bytes).fill(0);
+  return shuffle(a!, b!, [...from(0), ...from(16), ...unused]);
 }
 
 /**

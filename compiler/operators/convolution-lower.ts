@@ -124,7 +124,8 @@ function lowerPacked(context: LoweringContext<ConvolutionAttributes>, p: Convolu
     lowerDepthwise(context, p, input, weights);
     return;
   }
-  const { parameters, place, placesOf } = joinPlaces(context, p, input);
+  const { parameters, place, placesOf, along } = joinPlaces(context, p, input);
+  const isMap = p.groups === 1 && p.outChannels === 1 && along !== null;
   context.kernel({ name: nameOf("conv", p), flops: convolutionFlops(p) }, (s) => {
     const packed =
       weights === null
@@ -137,6 +138,13 @@ function lowerPacked(context: LoweringContext<ConvolutionAttributes>, p: Convolu
       result: (value, n, channel, places) => {
         s.result(value, [n, channel, ...placesOf(s, places)], { axis: 1, count: value.type.lanes });
       },
+      ...(isMap && {
+        across: (value, n, places) =>
+          s.result(value, [n, i32Constant(0), ...placesOf(s, places)], {
+            axis: along,
+            count: value.type.lanes,
+          }),
+      }),
     });
   });
 }
@@ -165,6 +173,8 @@ interface JoinedPlaces {
   readonly parameters: ConvolutionParameters;
   readonly place: Placement;
   readonly placesOf: (s: NodeScope, places: readonly Expr[]) => readonly Expr[];
+  /** Axis of the result along which the kernel's neighbouring places lie; null where a row's last has none. */
+  readonly along: number | null;
 }
 
 /**
@@ -177,8 +187,9 @@ function joinPlaces(
   p: ConvolutionParameters,
   input: Placement,
 ): JoinedPlaces {
-  const apart: JoinedPlaces = { parameters: p, place: input, placesOf: (_, places) => places };
   const axes = p.out.map((_, i) => i + 2);
+  const placesOf = (_: NodeScope, places: readonly Expr[]): readonly Expr[] => places;
+  const apart: JoinedPlaces = { parameters: p, place: input, placesOf, along: axes.at(-1)! };
   if (!isPointwiseShape(p) || p.out.length === 1 || !joins(input.strided, axes)) return apart;
   const isWhole = context.joinsDims(axes);
   if (!isWhole && !gainsByDivision(p, context.target)) return apart;
@@ -199,6 +210,7 @@ function joinPlaces(
       const columns = p.out.at(-1) as number;
       return [s.let("y", div(place!, columns)), s.let("x", rem(place!, columns))];
     },
+    along: isWhole ? innermost : null,
   };
 }
 

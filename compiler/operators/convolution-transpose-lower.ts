@@ -9,6 +9,7 @@ import {
   addDims,
   ceilDivDims,
   type Dim,
+  equalDims,
   floorDivDims,
   isStatic,
   maxDims,
@@ -24,7 +25,7 @@ import {
 } from "../kernels/convolution.js";
 import { directTranspose } from "../kernels/convolution-direct.js";
 import { add, constant, i32Constant, mul } from "../loop/builder.js";
-import { f32, registerTypes } from "../loop/ir.js";
+import { type Expr, f32, registerTypes } from "../loop/ir.js";
 import type { LoweringContext } from "../lowering/context.js";
 import { extentsName } from "../lowering/names.js";
 import type { Border, Placement } from "../lowering/scope.js";
@@ -141,16 +142,35 @@ function lowerPhases(
   weights: TensorData,
 ): void {
   const input = context.withBorder(0, border);
+  const joined = joinedPhases(context, g);
   const choose = (chosen: readonly Phase[]): void => {
     if (chosen.length < g.kernel.length) {
-      for (const phase of phasesOf(g, chosen.length)) choose([...chosen, phase]);
+      const phases = phasesOf(g, chosen.length);
+      const isJoined = joined !== null && chosen.length === g.kernel.length - 1;
+      for (const phase of isJoined ? phases.slice(0, 1) : phases) choose([...chosen, phase]);
       return;
     }
     if (chosen.every(({ taps }) => taps.length > 0))
-      lowerPhase(context, g, chosen, shifted(input, border, chosen), weights);
+      lowerPhase(context, g, { phases: chosen, joined }, shifted(input, border, chosen), weights);
     else lowerEmpty(context, g, chosen);
   };
   choose([]);
+}
+
+/**
+ * The phases of the last dim where they are computed at once, as channels of one convolution: of a result with a single
+ * channel, two or four that see the same input places by one tap each, as where the kernel is as wide as the stride.
+ * They are neighbours in the result, so that they fill vectors.
+ */
+function joinedPhases(context: NodeView<TransposeAttributes>, g: FixedGeometry): readonly Phase[] | null {
+  const phases = phasesOf(g, g.kernel.length - 1);
+  const isOneMap = context.attributes.group === 1 && context.input(1).shape[1] === 1;
+  const [first] = phases;
+  const isAlike = phases.every(
+    ({ taps, first: place, count }) =>
+      taps.length === 1 && place === first!.first && equalDims(count, first!.count),
+  );
+  return isOneMap && isAlike && (phases.length === 2 || phases.length === 4) ? phases : null;
 }
 
 /** The input from the first place that a phase reads. */
@@ -165,9 +185,15 @@ function shifted(input: Placement, border: Border, phases: readonly Phase[]): Pl
   return { buffer: input.buffer, strided: { shape: left, strides, offset } };
 }
 
+/** What one convolution computes: a phase of each dim, or the first of those that are joined on the last one. */
+interface Part {
+  readonly phases: readonly Phase[];
+  readonly joined: readonly Phase[] | null;
+}
+
 function parametersOf(
   context: NodeView<TransposeAttributes>,
-  phases: readonly Phase[],
+  { phases, joined }: Part,
 ): ConvolutionParameters {
   const [channels, outPerGroup] = [context.input(1).shape[0] as number, context.input(1).shape[1] as number];
   const { group } = context.attributes;
@@ -175,7 +201,7 @@ function parametersOf(
     batch: context.input(0).shape[0]!,
     groups: group,
     inChannels: channels / group,
-    outChannels: outPerGroup,
+    outChannels: joined === null ? outPerGroup : joined.length,
     out: phases.map(({ count }) => count),
     kernel: phases.map(({ taps }) => taps.length),
     strides: phases.map(() => 1),
@@ -186,41 +212,53 @@ function parametersOf(
 function lowerPhase(
   context: LoweringContext<TransposeAttributes>,
   g: FixedGeometry,
-  phases: readonly Phase[],
+  part: Part,
   input: Placement,
   weights: TensorData,
 ): void {
-  const p = parametersOf(context, phases);
-  const key = `${p.groups}.${phases.map(({ taps }) => taps.join("-")).join("x")}`;
+  const { phases, joined } = part;
+  const p = parametersOf(context, part);
+  const key = `${p.groups}.${joined?.length ?? 1}.${phases.map(({ taps }) => taps.join("-")).join("x")}`;
+  const place = (places: readonly Expr[]): Expr[] =>
+    places.map((at, i) => add(mul(at, g.strides[i]!), phases[i]!.remainder));
   const name = `deconv_${p.kernel.join("x")}_s${g.strides.join("x")}_${p.inChannels}to${p.outChannels}_${extentsName(p.out)}`;
   context.kernel({ name, flops: convolutionFlops(p) }, (s) => {
-    const packed = context.packed(weights, `deconv.${key}`, () => packTaps(p, weightOf(p, phases, weights)));
+    const packed = context.packed(weights, `deconv.${key}`, () => packTaps(p, weightOf(p, part, weights)));
     convolution(s, p, {
       input: s.view("x", input, "read"),
       weights: s.view("w", packed, "read"),
       packed: true,
       result: (value, n, channel, places) => {
-        const at = places.map((place, i) => add(mul(place, g.strides[i]!), phases[i]!.remainder));
-        s.result(value, [n, channel, ...at], { axis: 1, count: value.type.lanes });
+        const at = place(places);
+        if (joined === null) s.result(value, [n, channel, ...at], { axis: 1, count: value.type.lanes });
+        else s.result(value, [n, i32Constant(0), ...at.slice(0, -1), add(at.at(-1)!, channel)]);
       },
+      ...(joined !== null && {
+        across: (value, n, places) => {
+          const indices = [n, i32Constant(0), ...place(places)];
+          s.result(value, indices, { axis: indices.length - 1, count: value.type.lanes });
+        },
+      }),
     });
   });
 }
 
 /** Weights [C, M / group, ...kernel]: the tap of a phase is one of the kernel's. */
-function weightOf(p: ConvolutionParameters, phases: readonly Phase[], weights: TensorData) {
+function weightOf(p: ConvolutionParameters, { phases, joined }: Part, weights: TensorData) {
   const kernel = weights.dims.slice(2);
   const data = weights.data as Float32Array;
   const counts = phases.map(({ taps }) => taps.length);
+  const outPerGroup = weights.dims[1]!;
   return (out: number, channel: number, tap: number): number => {
     const group = Math.floor(out / p.outChannels);
-    let at = (group * p.inChannels + channel) * p.outChannels + (out % p.outChannels);
+    const own = joined === null ? phases : [...phases.slice(0, -1), joined[out]!];
+    let at = (group * p.inChannels + channel) * outPerGroup + (joined === null ? out % outPerGroup : 0);
     let rest = tap;
     const chosen = counts.map((_, i) => {
       const inner = elementCount(counts.slice(i + 1));
       const index = Math.floor(rest / inner);
       rest -= index * inner;
-      return phases[i]!.taps[index]!;
+      return own[i]!.taps[index]!;
     });
     chosen.forEach((k, i) => {
       at = at * kernel[i]! + k;
