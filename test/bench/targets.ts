@@ -151,7 +151,9 @@ function startTargets(all: readonly BenchReport[]): Target[] {
         "thread does, take longer than that. Tried: tiles as functions of their " +
         "own, whose code the engine replaces while the first run goes on, and weights that do not go through the engine. " +
         "By `kiln bench` before both and after, on one machine: resnet50 417 ms and 232, text encoder 166 and 118, " +
-        "MobileNetV2 55 and 33. Data of modules with threads do not go through it since, either.",
+        "MobileNetV2 55 and 33. Data of modules with threads do not go through it since, either. A worker that touches the " +
+        "pages ahead of the thread that fills them, and parts of kernels run before the weights are there, so that their " +
+        "code is compiled meanwhile, gained 3% (a worker itself takes 25 ms to start).",
     }),
     {
       what: "runtime, gzipped",
@@ -224,12 +226,13 @@ function nativeTargets(networks: readonly BenchReport[]): Target[] {
       missed: level.length >= 3 ? [] : others.map(({ name, ratio }) => `${name} (${ratio.toFixed(2)})`),
       reason:
         "Their 1x1 convolutions (`conv_1x1_*`) take most of the time: by `kiln profile` 83% of MobileNetV2's, 75% of " +
-        "ShuffleNet's, 74% of GhostNet's, 63% of MobileNetV3-small's, at 46 to 53 GFLOP/s where the inner loop reaches 65. " +
-        "Native code has vectors four times as wide for them. On this shared machine it varies between runs: with other " +
-        "work beside it native code is slowed more, and GhostNet and MobileNetV3-small have been level with it. Tried: " +
-        "depthwise convolutions over whole tiles of rows, tiles of other rows and across them, blocks of 32 to 384 kB (`kiln " +
-        "tune`), epilogues written out or by way of a tile in memory, four steps of the reduction in a pass of its loop " +
-        "(little faster, for a fifth more code, and slower on Node 20 and 22).",
+        "ShuffleNet's, 76% of GhostNet's, 64% of MobileNetV3-small's, at 80 to 92% of what the inner loop reaches on an EPYC, " +
+        "70 to 82% on a Xeon. Native code has vectors four times as wide for them (on an EPYC in two halves). On shared " +
+        "machines it varies between runs: GhostNet and MobileNetV3-small have been level with it. Tried: depthwise " +
+        "convolutions across rows, blocks of 32 to 384 kB (`kiln tune`), four steps of the reduction in a pass of its loop " +
+        "(little faster, for a fifth more code, and slower on Node 20 and 22), loads of the next kernels' weights while a " +
+        "product is computed (no gain on an EPYC), and panels of 32 columns for matrix-vector products (faster out of an " +
+        "EPYC's third cache, slower from a Xeon's memory).",
     },
   ];
 }
