@@ -30,7 +30,7 @@ export async function main(args: readonly string[], io: Io = process): Promise<n
     return 0;
   }
   try {
-    await program.parseAsync(isHelpOfUnknown(args, program) ? args.slice(1) : args, { from: "user" });
+    await program.parseAsync(helpOfUnknown(args, program) ?? args, { from: "user" });
     return 0;
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
@@ -39,9 +39,18 @@ export async function main(args: readonly string[], io: Io = process): Promise<n
   }
 }
 
-/** `kiln help NAME` of no command: commander would print the general help; without the `help`, NAME is an error. */
-const isHelpOfUnknown = ([first, name]: readonly string[], { commands }: Command): boolean =>
-  first === "help" && name !== undefined && !commands.some((command) => command.name() === name);
+/**
+ * The name alone of `kiln help NAME` and `kiln NAME --help` where there is no such command: commander would print the
+ * general help, and the name by itself is an error.
+ */
+function helpOfUnknown(args: readonly string[], { commands }: Command): readonly string[] | undefined {
+  const isKnown = (name: string): boolean =>
+    name === "help" || commands.some((command) => command.name() === name);
+  const [first, second] = args;
+  const name =
+    first === "help" ? second : args.some((arg) => arg === "--help" || arg === "-h") ? first : undefined;
+  return name === undefined || name.startsWith("-") || isKnown(name) ? undefined : [name];
+}
 
 function createProgram(io: Io): Command {
   const program = new Command("kiln");

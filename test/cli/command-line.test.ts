@@ -58,6 +58,7 @@ describe("wrong usage exits with 2, and says what is wrong", () => {
     [["--fly"], "unknown option '--fly'"],
     [["compile", "m.onnx", "--fly"], "unknown option '--fly'"],
     [["help", "fly"], "unknown command 'fly'"],
+    [["chek", "--help"], "(Did you mean check?)"],
     [["compile"], "missing required argument 'model'\n(see --help)"],
     [["run"], "missing required argument 'model'\n(see --help)"],
     [["inspect"], "missing required argument 'model'\n(see --help)"],

@@ -1,6 +1,6 @@
 /** `npm run conformance -- DIR [--json FILE]`: ONNX's backend tests through the compiler and the runtime. */
 
-import { writeFileSync } from "node:fs";
+import { existsSync, writeFileSync } from "node:fs";
 import { Command } from "commander";
 import { casesOf } from "./cases.js";
 import { judge, type Verdict } from "./judge.js";
@@ -15,6 +15,11 @@ interface Options {
 }
 
 async function run(directory: string, options: Options): Promise<void> {
+  if (!existsSync(directory)) {
+    console.error(`error: no such folder: ${directory}`);
+    process.exitCode = 2;
+    return;
+  }
   const pattern = new RegExp(options.filter ?? "");
   const verdicts: Verdict[] = [];
   const isTerminal = process.stderr.isTTY;
