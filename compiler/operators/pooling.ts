@@ -71,6 +71,8 @@ function poolReach(context: PoolView): Reach | null {
 
 interface PoolDeclaration<S extends PoolAttributes>
   extends Pick<OperatorFacets<S>, "name" | "summary" | "attributes" | "versions"> {
+  /** Refuses attributes that have no meaning. */
+  readonly check?: (context: PoolView<S>) => void;
   readonly reducer: (context: PoolView<S>) => WindowReducer;
   /** The same on numbers. */
   readonly fold: (window: WindowElements, attributes: PoolView<S>["attributes"]) => number;
@@ -78,13 +80,16 @@ interface PoolDeclaration<S extends PoolAttributes>
 
 /** A pool of floats with one result. */
 function floatPool<const S extends PoolAttributes>(declaration: PoolDeclaration<S>): Operator {
-  const { reducer, fold, ...rest } = declaration;
+  const { check, reducer, fold, ...rest } = declaration;
   const kind = rest.name.toLowerCase();
   return defineOperator<S>({
     ...rest,
     inputs: ["X"],
     types: floats,
-    infer: (context) => [pooledType(context)],
+    infer: (context) => {
+      check?.(context);
+      return [pooledType(context)];
+    },
     layout,
     reach: poolReach,
     epilogue: true,
@@ -247,6 +252,9 @@ const LpPool = floatPool({
     ]),
     ...[2, 11, 18, 22].map((since) => ({ since })),
   ],
+  check: ({ attributes: { p }, fail }) => {
+    if (!(p > 0)) fail(`p is ${p}, and must be positive`);
+  },
   reducer: ({ attributes: { p }, ...context }) => ({
     scalar: registerTypes[context.input(0).dtype],
     initial: 0,

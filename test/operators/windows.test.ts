@@ -291,6 +291,8 @@ describe("Conv and its transpose", () => {
       /auto_pad/,
     );
     await raises({ op: "MaxPool", attributes: { kernel_shape: [2, 2] }, inputs: [x] }, /spatial dims/);
+    for (const p of [0, -3])
+      await raises({ op: "LpPool", attributes: { kernel_shape: [2], p }, inputs: [x] }, /must be positive/);
   });
 });
 
