@@ -124,14 +124,13 @@ export async function benchModel(input: BenchInput): Promise<BenchReport> {
   }
   const { artifact, feeds, peakBytes } = first;
   const { compileMs, flops } = artifact.report;
-  const most = (value: (report: Artifact["report"]) => number): Artifact =>
-    subjects
-      .map((subject) => subject.artifact)
-      .reduce((a, b) => (value(a.report) >= value(b.report) ? a : b));
-  const { memoryBytes } = most((report) => report.memoryBytes).report;
-  const { arenaBytes, arenaLowerBoundBytes } = most(
+  const artifacts = subjects.map((subject) => subject.artifact);
+  const { memoryBytes } = mostOf(artifacts, (report) => report.memoryBytes).report;
+  const { arenaBytes, arenaLowerBoundBytes } = mostOf(
+    artifacts,
     (report) => report.arenaBytes / Math.max(1, report.arenaLowerBoundBytes),
   ).report;
+  const largest = mostOf(artifacts, ({ codeBytes }) => codeBytes);
   const coldStarts =
     input.coldStarts === 0
       ? null
@@ -160,16 +159,17 @@ export async function benchModel(input: BenchInput): Promise<BenchReport> {
     engines,
     missing,
     coldStarts,
-    sizes: await sizesOf(
-      most(({ codeBytes }) => codeBytes),
-      input.model.length,
-    ),
+    sizes: await sizesOf(largest, input.model.length),
     compile: { ms: compileMs, peakBytes },
     memoryBytes,
     arenaBytes,
     arenaLowerBoundBytes,
   };
 }
+
+/** The artifact of whose report the value is the largest. */
+const mostOf = (artifacts: readonly Artifact[], value: (report: Artifact["report"]) => number): Artifact =>
+  artifacts.reduce((a, b) => (value(a.report) >= value(b.report) ? a : b));
 
 interface Shared {
   readonly feeds: Feeds;

@@ -10,8 +10,8 @@ type Kept = Map<string, { readonly local: number; readonly bytes: readonly numbe
 
 /**
  * An engine makes a constant again wherever one stands, in three instructions: exp with all of its constants in a loop
- * took 1.7 times as long, a depthwise convolution with eight sigmoids written out 2.2 times (Node 24). It takes eighteen
- * bytes, too. So those of innermost loops are computed before the outermost loop around, and others are kept from where
+ * took 1.7 times as long, and so did MobileViT's depthwise convolutions, which have eight sigmoids written out (Node 24).
+ * It takes eighteen bytes, too. So those of innermost loops are computed before the outermost loop around, and others are kept from where
  * they are first used to the next loop, over which they would need registers.
  */
 export class VectorConstants {

@@ -74,7 +74,7 @@ function reductionOf(body: readonly Statement[], variable: Variable): Reduction 
 }
 
 /** What combines partial results of `value`, if it is an operation on the variable and something without it. */
-function combiningOp(value: Expr, variable: Variable): OpName | null {
+export function combiningOp(value: Expr, variable: Variable): OpName | null {
   const how = value.kind === "op" ? reducing[value.op] : undefined;
   if (how === undefined) return null;
   const { args } = value as Op;

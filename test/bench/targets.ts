@@ -225,9 +225,9 @@ function nativeTargets(networks: readonly BenchReport[]): Target[] {
       measured: `${level.length}`,
       missed: level.length >= 3 ? [] : others.map(({ name, ratio }) => `${name} (${ratio.toFixed(2)})`),
       reason:
-        "Their 1x1 convolutions (`conv_1x1_*`) take most of the time: by `kiln profile` 83% of MobileNetV2's, 75% of " +
-        "ShuffleNet's, 76% of GhostNet's, 64% of MobileNetV3-small's, at 80 to 92% of what the inner loop reaches on an EPYC, " +
-        "70 to 82% on a Xeon. Native code has vectors four times as wide for them (on an EPYC in two halves). On shared " +
+        "Their 1x1 convolutions (`conv_1x1_*`) take most of the time: by `kiln profile` 84% of MobileNetV2's, 78% of " +
+        "ShuffleNet's, 76% of GhostNet's, 65% of MobileNetV3-small's, most at 42 to 53 GFLOP/s where the inner loop reaches 59 " +
+        "(an EPYC; a Xeon 46 to 53 of 65). Native code has vectors four times as wide for them (on an EPYC in two halves). On shared " +
         "machines it varies between runs: GhostNet and MobileNetV3-small have been level with it. Tried: depthwise " +
         "convolutions across rows, blocks of 32 to 384 kB (`kiln tune`), four steps of the reduction in a pass of its loop " +
         "(little faster, for a fifth more code, and slower on Node 20 and 22), loads of the next kernels' weights while a " +

@@ -61,6 +61,25 @@ describe("seed-sums", () => {
     expect(textAfter(seedSums, text)).toContain("var acc: f32x4 = b[0 : splat f32x4]");
   });
 
+  it("leaves what is added behind that, be it the same", () => {
+    expect(textAfter(seedSums, sum("y[c] = acc + b[c] + b[c] + x[c]"))).toContain("y[c] = acc + b[c] + x[c]");
+  });
+
+  it("keeps steps that add the same, and takes differences", () => {
+    const text = sum("acc = acc - x[c]\n acc = acc + b[c]\n y[c] = acc + b[c]");
+    expect(textAfter(seedSums, text)).toMatchInlineSnapshot(`
+      "for c in 0..4 {
+        var acc: f32 = b[c]
+        for i in 0..8 {
+          acc = fma(x[i], x[i], acc)
+        }
+        acc = acc - x[c]
+        acc = acc + b[c]
+        y[c] = acc
+      }"
+    `);
+  });
+
   it.each([
     ["that are read as they are, too", sum("y[c] = acc + b[c]\n y[0] = acc")],
     ["to which different things are added", sum("y[c] = acc + b[c]\n y[0] = acc + b[0]")],
