@@ -14,6 +14,7 @@ const optionNames: Readonly<Record<keyof CompileOptions, true>> = {
   externalData: true,
   limits: true,
   arenaBytes: true,
+  patches: true,
   tuning: true,
   onChoice: true,
   verify: true,

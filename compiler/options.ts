@@ -50,6 +50,11 @@ export interface CompileOptions {
    * stages are computed in patches; where that is not enough, compiling fails. All dims must be bound.
    */
   arenaBytes?: number;
+  /**
+   * Where `arenaBytes` is absent: computes stages in patches as far as that costs next to nothing, so that the arena
+   * gets smaller. Default true; never with threads, nor where `optimize` is 0 or "s".
+   */
+  patches?: boolean;
   /** Decisions that were measured (`kiln tune`) and take the place of those by cost. */
   tuning?: TuningDatabase;
   /** Told of every decision that measurement could make better; a candidate that it returns is taken. */
@@ -85,7 +90,7 @@ export interface CompileReport {
   /** Largest sum of live bytes at any step: no plan does with less. */
   readonly arenaLowerBoundBytes: number;
   readonly memoryBytes: number;
-  /** What was computed in patches to keep the arena within its limit; absent where nothing had to be. */
+  /** What was computed in patches; absent where nothing was. */
   readonly patches?: {
     readonly arenaBytesBefore: number;
     /** FLOPs that are computed again, to those of the model without patches. */

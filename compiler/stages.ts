@@ -7,12 +7,12 @@ import type { LoopPass, ProgramPass } from "../passes/loop/pass.js";
 import { loopPasses, programPasses } from "../passes/loop/pipeline.js";
 import { measureArena } from "../passes/memory/measure.js";
 import { graphPipeline } from "../passes/pipeline.js";
-import type { Graph } from "./ir/graph.js";
+import type { Graph, Node } from "./ir/graph.js";
 import { printGraph } from "./ir/print.js";
 import { verifyGraph } from "./ir/verify.js";
 import type { Kernel } from "./loop/ir.js";
 import { printProgram } from "./loop/print.js";
-import { type Call, callsOf, mapCalls, type Program } from "./loop/program.js";
+import { type Call, callsOf, mapCalls, type Program, type Step } from "./loop/program.js";
 import { shareKernels } from "./loop/share.js";
 import { verifyProgram } from "./loop/verify.js";
 import { lowerGraph } from "./lowering/lower.js";
@@ -44,8 +44,11 @@ export class Pipeline {
   private folding: FoldingBudget | undefined;
   /** Called with the graph as it is after each stage that has one; later passes change it. */
   onGraph: ((graph: Graph) => void) | undefined;
-  /** What patches have made of the arena, where it is limited. */
+  /** What patches have made of the arena, where there are any. */
   patches: PatchOutcome | undefined;
+
+  /** The last program that was measured, and the nodes it was lowered from. */
+  private lowered: { readonly nodes: readonly Node[]; readonly program: Program } | undefined;
 
   /** Called before each stage behind the import, with its number and what it is given. */
   onInput: ((stage: number, ir: Graph | Program) => void) | undefined;
@@ -85,11 +88,7 @@ export class Pipeline {
       ...(this.folding !== undefined && { folding: this.folding }),
       ...(arena !== undefined && { arena }),
       measureArena: (changed) =>
-        measureArena(
-          changed,
-          (one, onNode) => lowerGraph(one, this.target(), onNode),
-          symbolBounds(this.options),
-        ),
+        measureArena(changed, (one, onNode) => this.lowerToMeasure(one, onNode), symbolBounds(this.options)),
     };
     for (const pass of this.left(graphPipeline(this.options.optimize ?? 3), 1)) {
       this.runGraphPass(pass, graph, context);
@@ -99,9 +98,11 @@ export class Pipeline {
   }
 
   private arenaGoal(graph: Graph): ArenaGoal | undefined {
-    const { arenaBytes } = this.options;
-    if (arenaBytes === undefined) return undefined;
-    return { limit: arenaBytes, graph };
+    const { arenaBytes, patches = true, features, optimize } = this.options;
+    if (arenaBytes !== undefined) return { limit: arenaBytes, graph };
+    // Threads have less to share in a strip: MobileNetV2 would take a fifth longer on two. Patches are more code, too.
+    const costs = features?.threads === true || optimize === 0 || optimize === "s";
+    return patches && !costs ? { graph } : undefined;
   }
 
   private target(): Target {
@@ -121,11 +122,22 @@ export class Pipeline {
     return passes.slice(Math.max(0, this.done - first));
   }
 
+  /** The program is kept: when nothing changes any more, it is the one that is wanted. */
+  private lowerToMeasure(graph: Graph, onNode: (node: Node, steps: readonly Step[]) => void): Program {
+    this.lowered = undefined;
+    const program = lowerGraph(graph, this.target(), onNode);
+    this.lowered = { nodes: graph.nodes, program };
+    return program;
+  }
+
   lower(graph: Graph): Program {
     this.onInput?.(this.index, graph);
     const started = this.begin("lower");
     const before = this.options.onPass === undefined ? "" : printGraph(graph);
-    const program = shareKernels(lowerGraph(graph, this.target()));
+    const program = shareKernels(
+      this.lowered?.nodes === graph.nodes ? this.lowered.program : lowerGraph(graph, this.target()),
+    );
+    this.lowered = undefined;
     this.finish("lower", started, callsOf(program).length, before, () => printProgram(program));
     if (this.options.verify) verifyProgram(program);
     return program;

@@ -30,6 +30,8 @@ export interface CompileFlags extends ModelFlags {
   weights?: "embed" | "split";
   maxMemory?: number;
   arena?: number;
+  /** False where --no-patches is given. */
+  patches?: boolean;
   tuning?: string;
   verify?: boolean;
   profile?: boolean;
@@ -78,6 +80,10 @@ export function addCompileFlags(command: Command): void {
       "--arena <bytes>",
       "most memory for tensors beside weights, as in 128KB: large stages are computed in patches, or refused",
     ).argParser(parseBytes),
+    new Option(
+      "--no-patches",
+      "compute all stages whole, where the arena is not limited: else they are computed in patches as far as that costs nothing",
+    ),
     new Option("--tuning <file>", "choices that were measured, as `kiln tune` writes them"),
     new Option("--max-memory <bytes>", "most linear memory the module may take, as in 64MB").argParser(
       parseBytes,
@@ -97,6 +103,7 @@ export function compileOptions(flags: CompileFlags): CompileOptions {
     ...(flags.weights !== undefined && { weights: flags.weights }),
     ...(flags.maxMemory !== undefined && { limits: { memoryBytes: flags.maxMemory } }),
     ...(flags.arena !== undefined && { arenaBytes: flags.arena }),
+    ...(flags.patches === false && { patches: false }),
     ...(flags.profile !== undefined && { profile: flags.profile }),
     ...(flags.host !== undefined && { host: flags.host }),
     ...(flags.verify !== undefined && { verify: flags.verify }),

@@ -6,7 +6,7 @@ import { defaultLimits } from "../limits.js";
 import type { Kernel } from "../loop/ir.js";
 import { printKernel } from "../loop/print.js";
 import { kernelsOf, type Program, usesOf, withParts } from "../loop/program.js";
-import { type CompileReport, featuresOf, symbolBounds } from "../options.js";
+import { type CompileOptions, type CompileReport, featuresOf, symbolBounds } from "../options.js";
 import { Pipeline } from "../stages.js";
 import type { EmittedModule } from "../wasm/module.js";
 import { compileOptions } from "./compile-flags.js";
@@ -22,11 +22,18 @@ import { formatTable, left, right } from "./table.js";
 import type { Terminal } from "./terminal.js";
 import { formatCount } from "./units.js";
 
+/** Without patches, of which there may be hundreds, unless they are asked for by a limit. */
+async function graphToDraw(file: ModelFile, options: CompileOptions): Promise<Graph> {
+  const { onPass: _, onStage: __, ...quiet } = options;
+  const pipeline = new Pipeline({ ...quiet, patches: false });
+  return pipeline.runGraphPasses(await pipeline.importGraph(file.bytes));
+}
+
 export class Stages {
   private constructor(
     private readonly flags: InspectFlags,
     private readonly terminal: Terminal,
-    private readonly graph: Graph,
+    private readonly drawn: Graph,
     private readonly program: Program,
     readonly timings: CompileReport["passes"],
     readonly ir: readonly PrintedIr[],
@@ -38,10 +45,11 @@ export class Stages {
       const pipeline = new Pipeline(options);
       const graph = pipeline.runGraphPasses(await pipeline.importGraph(file.bytes));
       const program = pipeline.runLoopPasses(pipeline.lower(graph));
-      return { graph, program, timings: pipeline.timings };
+      const drawn = flags.graph === undefined ? graph : await graphToDraw(file, options);
+      return { drawn, program, timings: pipeline.timings };
     });
-    const { graph, program, timings } = result;
-    return new Stages(flags, terminal, graph, program, timings, ir);
+    const { drawn, program, timings } = result;
+    return new Stages(flags, terminal, drawn, program, timings, ir);
   }
 
   async kernels(): Promise<View> {
@@ -89,7 +97,7 @@ export class Stages {
   }
 
   dot(): string {
-    return graphDot(this.graph);
+    return graphDot(this.drawn);
   }
 
   private plan(): MemoryPlan {

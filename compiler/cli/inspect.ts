@@ -41,7 +41,10 @@ export function addInspectCommand(program: Command, io: Io): void {
     new Option("--loops <kernel>", "print the Loop IR of a kernel; a part of its name will do"),
     new Option("--wat <kernel>", "print the WebAssembly text of a kernel; a part of its name will do"),
     new Option("--memory", "list the buffers: addresses, sizes, lifetimes"),
-    new Option("--graph <file>", "draw the optimised graph as .svg or .dot; - for DOT on stdout"),
+    new Option(
+      "--graph <file>",
+      "draw the optimised graph as .svg or .dot, - for DOT on stdout; patches only with --arena",
+    ),
     new Option("--html <file>", "write a page that shows all of it: passes, graph, kernels, memory, sizes"),
     new Option("--profile", "time the kernels for the page (see kiln profile)"),
   ]);

@@ -11,15 +11,16 @@ export interface PassContext {
   readonly strict: boolean;
   /** What folding may still do in this compilation; all that the limits allow where absent. */
   readonly folding?: FoldingBudget;
-  /** Where the arena is limited. */
+  /** What the arena should be; absent where nothing is done about it. */
   readonly arena?: ArenaGoal;
   /** What a graph would take of the arena; null where that is known at run time only. Absent in regions. */
   readonly measureArena?: (graph: Graph) => ArenaUse | null;
 }
 
-/** A limit on the arena, and what came of it. */
+/** What the arena should be, and what came of it. */
 export interface ArenaGoal {
-  readonly limit: number;
+  /** Most bytes; where absent, as few as cost next to nothing. */
+  readonly limit?: number;
   /** The graph that it is for: not the regions inside of it. */
   readonly graph: Graph;
   outcome?: PatchOutcome;

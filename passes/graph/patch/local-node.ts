@@ -8,7 +8,7 @@ import { createNode, Graph, type Node, type TensorType, Value } from "../../../c
 import { findOperator } from "../../../compiler/operators/index.js";
 import { viewNode } from "../../../compiler/operators/operator.js";
 import { here, type InputReach, pointwiseReach, type Reach } from "../../../compiler/operators/reach.js";
-import { composeReach, hasFixedShape, type Region, seenOf, shapeOf, textOf } from "./region.js";
+import { composeReach, hasFixedShape, type Region, seenOf, shapeOf, textOf, wholeOf } from "./region.js";
 
 /** An input as the node reads it; one that is read in two ways is there twice. */
 export interface Use {
@@ -20,6 +20,9 @@ export interface Use {
 
 /** Gives a part of a value. */
 export type TakePart = (value: Value, region: Region) => Value;
+
+/** Operations for an element: those of first layers with three channels take fewer. */
+const DENSE = 512;
 
 export class LocalNode {
   readonly uses: readonly Use[];
@@ -51,6 +54,16 @@ export class LocalNode {
     }
     const inside = insideOf(members, fusion?.outputs[0] ?? node.outputs[0]!);
     return inside === null ? null : new LocalNode(node, members, inside);
+  }
+
+  /**
+   * True where much is summed under a window, as in 3x3 convolutions that are not depthwise: those that Winograd's
+   * filtering and large tiles make fast are slower in strips.
+   */
+  get isDense(): boolean {
+    const elements = shapeOf(wholeOf(this.result)).reduce((a, b) => a * b, 1);
+    const isWindow = this.uses.some(({ reach }) => reach.some((along) => along !== null && along.extent > 1));
+    return isWindow && this.work >= DENSE * elements;
   }
 
   /** The node for a part of the result. */
@@ -181,7 +194,7 @@ function insideOf(
 
 function workOf(node: Node): number {
   const operator = findOperator(node.operator)!;
-  const elements = shapeOf(seenOf(node.outputs[0]!, [], []).region).reduce((a, b) => a * b, 1);
+  const elements = shapeOf(wholeOf(node.outputs[0]!)).reduce((a, b) => a * b, 1);
   return operator.flops?.(viewNode(operator, node)) ?? elements / 2;
 }
 

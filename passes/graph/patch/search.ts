@@ -17,6 +17,8 @@ export interface Choice {
   readonly from: number;
   readonly to: number;
   readonly tiling: Tiling;
+  /** What it costs beside the work of the nodes, in operations. */
+  readonly cost: number;
 }
 
 /** Numbers of bands that are tried, where one is not enough. */
@@ -28,6 +30,8 @@ export class Search {
   constructor(
     private readonly graph: Graph,
     private readonly use: ArenaUse,
+    /** Leaves out what is slower in strips by more than is estimated. */
+    private readonly onlyCheap = false,
   ) {
     this.candidates = this.findCandidates();
   }
@@ -45,7 +49,7 @@ export class Search {
         if (start == null || fits.slice(candidate.from, to).every((fit) => fit)) continue;
         const found = candidate.cheapest(target);
         if (found === null || (path !== null && start.cost + found.cost >= path.cost)) continue;
-        const choice = { from: candidate.from, to, tiling: found.tiling };
+        const choice = { from: candidate.from, to, ...found };
         path = { cost: start.cost + found.cost, choices: [...start.choices, choice] };
       }
       best[to] = path;
@@ -73,7 +77,9 @@ export class Search {
     const ends = valleysOf(use.between);
     const candidates: Candidate[] = [];
     for (const from of ends) {
-      const stop = locals.indexOf(null, from);
+      const stop = locals.findIndex(
+        (local, i) => i >= from && (local === null || (this.onlyCheap && local.isDense)),
+      );
       for (const to of ends) {
         if (to <= from || (stop >= 0 && to > stop)) continue;
         const inside = locals.slice(from, to) as LocalNode[];

@@ -70,6 +70,43 @@ describe("within a limit", () => {
   });
 });
 
+describe("without a limit", () => {
+  /** A stage of 1.6 MB between others of 0.4 MB, with channels in the middle. */
+  const build = (size: number, kernel: [number, number]) => {
+    const net = new Net([1, 16, size, size]);
+    const wide = net.layer("Relu", [net.conv("x", 96, [1, 1])]);
+    const deep = net.layer("Relu", [
+      net.conv(wide, 96, kernel, { group: kernel[0] > 3 ? 1 : 96, ...pads((kernel[0] - 1) / 2) }),
+    ]);
+    return { net, model: net.model(net.conv(deep, 16, [1, 1], { strides: [2, 2] })) };
+  };
+
+  test("stages are computed in patches, with the same bits", async () => {
+    const { net, model } = build(80, [3, 3]);
+    const whole = await compile(model, { patches: false });
+    expect(whole.report.patches).toBeUndefined();
+    const { report } = await compile(model);
+    expect(report.arenaBytes).toBeLessThan(0.6 * whole.report.arenaBytes);
+    expect(report.patches).toMatchObject({ arenaBytesBefore: whole.report.arenaBytes });
+    expect(report.patches!.repeatedShare).toBeLessThan(0.02);
+    const results = await runCompiled(model, net.feeds());
+    expectTensors(results, await runCompiled(model, net.feeds(), { patches: false }), {}, "the whole");
+    const tolerance = { absolute: 1e-4, relative: 1e-4 };
+    expectTensors(results, await runOnnxruntime(model, net.feeds()), tolerance, "onnxruntime");
+  });
+
+  test.each([
+    ["a small arena", 24, [3, 3], {}],
+    ["dense windows", 80, [5, 5], {}],
+    ["threads", 80, [3, 3], { features: { threads: true } }],
+    ["small code", 80, [3, 3], { optimize: "s" }],
+    ["no optimisation", 80, [3, 3], { optimize: 0 }],
+  ] as const)("%s: none", async (_, size, kernel, options) => {
+    const { report } = await compile(build(size, [...kernel]).model, options);
+    expect(report.patches).toBeUndefined();
+  });
+});
+
 describe("what cannot be", () => {
   const net = new Net([1, 16, 16, 16]);
   const model = net.model(net.conv("x", 16, [3, 3], pads(1)));

@@ -4,7 +4,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { Kernel } from "../../../compiler/loop/ir.js";
 import { type Call, callsOf, type Program, type ProgramBuffer } from "../../../compiler/loop/program.js";
-import { type MemoryPlan, planMemory } from "../../../passes/memory/plan.js";
+import { lowerBound, type MemoryPlan, place, planMemory } from "../../../passes/memory/plan.js";
 
 /** The plan never looks into kernels. */
 const kernel: Kernel = { name: "k", buffers: [], sizes: [], body: [] };
@@ -87,6 +87,19 @@ describe("plans by hand", () => {
     expect(plan.addresses.get(y)).toBe(plan.addresses.get(x));
     expect(plan).toMatchObject({ arenaLowerBound: 256, unsharedBytes: 512, arena: { byteLength: 256 } });
   });
+});
+
+test("blocks for which no order by size or time is best", () => {
+  const lives = [
+    { bytes: 3, first: 3, last: 5 },
+    { bytes: 2, first: 7, last: 10 },
+    { bytes: 5, first: 0, last: 3 },
+    { bytes: 4, first: 4, last: 6 },
+    { bytes: 2, first: 5, last: 7 },
+  ];
+  const blocks = lives.map((life) => ({ ...life, buffers: [], offset: 0 }));
+  expect(lowerBound(blocks, 10)).toBe(9);
+  expect(place(blocks)).toBe(9);
 });
 
 describe("a result does not take over", () => {
