@@ -105,8 +105,8 @@ export class Pipeline {
     return patches && !costs ? { graph } : undefined;
   }
 
-  private target(): Target {
-    const { features = {}, strict = false, tuning, onChoice } = this.options;
+  private target(onChoice: CompileOptions["onChoice"]): Target {
+    const { features = {}, strict = false, tuning } = this.options;
     const known = tuning === undefined ? () => undefined : lookUp(tuning, features);
     return {
       simd: features.simd !== false,
@@ -125,8 +125,11 @@ export class Pipeline {
   /** The program is kept: when nothing changes any more, it is the one that is wanted. */
   private lowerToMeasure(graph: Graph, onNode: (node: Node, steps: readonly Step[]) => void): Program {
     this.lowered = undefined;
-    const program = lowerGraph(graph, this.target(), onNode);
-    this.lowered = { nodes: graph.nodes, program };
+    const { onChoice, arenaBytes } = this.options;
+    // Nobody is to hear of decisions about nodes that patches replace; within a limit, decisions must be heeded.
+    const isQuiet = onChoice !== undefined && arenaBytes === undefined;
+    const program = lowerGraph(graph, this.target(isQuiet ? undefined : onChoice), onNode);
+    if (!isQuiet) this.lowered = { nodes: graph.nodes, program };
     return program;
   }
 
@@ -135,7 +138,9 @@ export class Pipeline {
     const started = this.begin("lower");
     const before = this.options.onPass === undefined ? "" : printGraph(graph);
     const program = shareKernels(
-      this.lowered?.nodes === graph.nodes ? this.lowered.program : lowerGraph(graph, this.target()),
+      this.lowered?.nodes === graph.nodes
+        ? this.lowered.program
+        : lowerGraph(graph, this.target(this.options.onChoice)),
     );
     this.lowered = undefined;
     this.finish("lower", started, callsOf(program).length, before, () => printProgram(program));

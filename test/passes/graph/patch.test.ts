@@ -95,6 +95,20 @@ describe("without a limit", () => {
     expectTensors(results, await runOnnxruntime(model, net.feeds()), tolerance, "onnxruntime");
   });
 
+  test("a listener hears of the decisions for patches, not of those for the whole", async () => {
+    const keys: string[] = [];
+    const onChoice = ({ key }: { key: string }) => {
+      keys.push(key);
+      return undefined;
+    };
+    const { model } = build(80, [3, 3]);
+    await compile(model, { onChoice, patches: false });
+    const [first] = keys.splice(0);
+    await compile(model, { onChoice });
+    expect(keys.length).toBeGreaterThan(0);
+    expect(keys).not.toContain(first);
+  });
+
   test.each([
     ["a small arena", 24, [3, 3], {}],
     ["dense windows", 80, [5, 5], {}],
