@@ -16,6 +16,7 @@ import type { Buffer, Expr } from "../loop/ir.js";
 import type { NodeScope } from "../lowering/context.js";
 import {
   Accumulators,
+  columnOf,
   columnsFor,
   type Extent,
   extentOf,
@@ -26,6 +27,7 @@ import {
   panelsAtOnce,
   rowsFor,
   splitEvenly,
+  type TileColumns,
   type TileResult,
   tileRuns,
 } from "./tile.js";
@@ -41,14 +43,12 @@ export interface Contraction {
   readonly joinsTaps: boolean;
 }
 
-export interface TilePlace {
+export interface TilePlace extends TileColumns {
   /** First element of the panel in packed weights, as `panel` gives it. */
   readonly panel: Expr;
   readonly packed: number;
-  /** Elements from one packed panel to the next, where the tile has several. */
+  /** Elements from one of the tile's packed panels to the next, where it has several. */
   readonly panelSize: number;
-  /** First column of the tile. */
-  readonly column: Expr;
   readonly columns: number;
 }
 
@@ -108,22 +108,24 @@ export function contract(s: NodeScope, shape: Contraction, operands: Contraction
     const { largest, block } = tilingOf(s, shape, stretch, depth);
     const panelSize = isStatic(depth) ? depth * stretch.packed : 0;
     const atOnce = operands.isPacked && s.target.simd && panelSize > 0 ? panelsAtOnce(largest) : 1;
-    for (const run of panelRuns(stretch, atOnce)) {
+    for (const run of panelRuns(stretch, atOnce, block)) {
       forPanelBlocks(s, run, block, (start, end) => {
         forTiles(s, shape.out, largest, (rows, places) => {
           const ofPanel = (panel: Expr): void => {
             const place = {
               panel: s.let("w", operands.panel(index, panel)),
               packed: stretch.packed,
-              panelSize,
+              panelSize: panelSize * run.apart,
               column: s.let("column", add(stretch.start, mul(panel, stretch.columns))),
               columns: stretch.columns * run.atOnce,
+              columnsEach: stretch.columns,
+              columnsApart: stretch.columns * run.apart,
             };
             forParts(s, place, columnsFor(rows, s.target), (part) =>
               multiplyTile(s, shape, operands, rows, places, part),
             );
           };
-          s.for("panel", start, end, ofPanel, { step: run.atOnce });
+          s.for("panel", start, end, ofPanel, { step: run.step });
         });
       });
     }
@@ -171,7 +173,7 @@ const printExtent = (extent: Extent): string =>
 /** Calls the body for blocks of panels; panels whose number is known only at run time are one block. */
 function forPanelBlocks(
   s: NodeScope,
-  { start, end, atOnce }: PanelRun,
+  { start, end, step: atOnce }: PanelRun,
   block: number,
   body: (start: Operand, end: Operand) => void,
 ): void {
@@ -244,8 +246,7 @@ function multiplyTile(
     });
   });
   const at = (row: Operand) => places.map((place, i) => (i === places.length - 1 ? add(place, row) : place));
-  const result: TileResult = (value, row, column) =>
-    operands.result(value, at(row), add(tile.column, column));
+  const result: TileResult = (value, row, column) => operands.result(value, at(row), columnOf(tile, column));
   const { across } = operands;
   if (across === undefined || !s.target.simd) accumulators.finish(result, operands.isPlain);
   else accumulators.finishAcross((value, row) => across(value, at(row)), result);

@@ -15,7 +15,7 @@ import { add, constant, i32Constant, mul, type Operand, op, read, splat } from "
 import type { Buffer, Expr, ExprType, Variable } from "../loop/ir.js";
 import type { NodeScope } from "../lowering/context.js";
 import { forPanelTiles, type PanelTile, vectorAt } from "./panel-tiles.js";
-import { finishTile, lanes, packedOffset, panelsOf, type TileResult, vectorsOf } from "./tile.js";
+import { columnOf, finishTile, lanes, packedOffset, panelsOf, type TileResult, vectorsOf } from "./tile.js";
 
 export interface ByteMatrix {
   /** Runs of steps of the depth; those of one follow one another in a row of the left operand. */
@@ -127,7 +127,7 @@ export function matmulBytes(
   forPanelTiles(s, rows, { panels, largest: largestTile, depths, within }, (place) => {
     const operands = operandsOf(place.indices);
     multiplyTile(s, m, operands, place, (value, r, c) =>
-      operands.result(value, add(place.row, r), add(place.column, c)),
+      operands.result(value, add(place.row, r), columnOf(place, c)),
     );
   });
 }
@@ -136,14 +136,17 @@ function multiplyTile(
   s: NodeScope,
   m: ByteMatrix,
   operands: ByteOperands,
-  { tile, row, column, packed, parts }: PanelTile,
+  place: PanelTile,
   result: TileResult,
 ): void {
+  const { tile, row, packed, parts } = place;
   const rows = Array.from({ length: tile.rows }, (_, r) => s.let("row", add(row, r)));
   const vectors = Array.from({ length: vectorsOf(tile) }, (_, v) => v);
   const { zeros } = operands;
   const taken =
-    zeros === null ? null : vectors.map((v) => s.let("zero", s.load(zeros, add(column, v * lanes), lanes)));
+    zeros === null
+      ? null
+      : vectors.map((v) => s.let("zero", s.load(zeros, columnOf(place, v * lanes), lanes)));
   const sums = rows.map((r): Variable[] => {
     const sum = taken === null ? null : s.let("sum", operands.sum(r));
     return vectors.map((v) =>

@@ -19,6 +19,7 @@ import type { NodeScope } from "../lowering/context.js";
 import { forPanelTiles, type PanelTile, vectorAt } from "./panel-tiles.js";
 import {
   Accumulators,
+  columnOf,
   lanes,
   type PackedPanels,
   packedOffset,
@@ -157,7 +158,7 @@ export function matmulBlocks(s: NodeScope, rows: Dim, m: BlockMatrix, operands: 
   const depths = [blocks * wordsPerBlock(m), blocks];
   forPanelTiles(s, rows, { panels: panelsFor(m), largest: largestTile, depths }, (place) => {
     new BlockTile(s, m, operands, place).multiply((value, r, c) =>
-      operands.result(value, add(place.row, r), add(place.column, c)),
+      operands.result(value, add(place.row, r), columnOf(place, c)),
     );
   });
 }

@@ -12,6 +12,7 @@ import {
   panelRuns,
   panelsAtOnce,
   type Tile,
+  type TileColumns,
   tileRuns,
 } from "./tile.js";
 
@@ -25,17 +26,16 @@ export interface PanelTiling {
   readonly within?: readonly Dim[];
 }
 
-/** What panels that follow one another have of a constant: where it begins, and how much of it each has. */
+/** What a tile's panels have of a constant: where it begins, and how far behind is the next one's. */
 export interface PanelPart {
   readonly first: Expr;
   readonly size: number;
 }
 
 /** A few rows of the result and the columns of one panel or of several. */
-export interface PanelTile {
+export interface PanelTile extends TileColumns {
   readonly tile: Tile;
   readonly row: Expr;
-  readonly column: Expr;
   /** Columns that a panel is packed to. */
   readonly packed: number;
   /** Of each constant. */
@@ -56,22 +56,24 @@ export function forPanelTiles(
   for (const run of tileRuns(s, rows, isStatic(rows) ? Math.min(most, rows) : most)) {
     panels.forEach((stretch, index) => {
       const { packed } = stretch;
-      for (const { start, end, atOnce } of panelRuns(stretch, s.target.simd ? panelsAtOnce(run.rows) : 1)) {
+      const most = s.target.simd ? panelsAtOnce(run.rows) : 1;
+      for (const { start, end, step, atOnce, apart } of panelRuns(stretch, most, Number.POSITIVE_INFINITY)) {
         const tile = { rows: run.rows, columns: stretch.columns * atOnce };
+        const [columnsEach, columnsApart] = [stretch.columns, stretch.columns * apart];
         const ofPanel = (panel: Expr): void => {
           const parts = depths.map((depth) => ({
             first: s.let("w", add(packedOffset(panels, index, depth), mul(panel, depth * packed))),
-            size: depth * packed,
+            size: depth * packed * apart,
           }));
           const column = s.let("column", add(stretch.start, mul(panel, stretch.columns)));
           loopsInOrder(s, within, (indices) => {
             s.for("tile", 0, run.count, (i) => {
               const row = s.let("row", add(run.start, mul(i, run.rows)));
-              visit({ tile, row, column, packed, parts, indices });
+              visit({ tile, row, column, columnsEach, columnsApart, packed, parts, indices });
             });
           });
         };
-        s.for("panel", start, end, ofPanel, { step: atOnce });
+        s.for("panel", start, end, ofPanel, { step });
       }
     });
   }

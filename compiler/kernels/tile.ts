@@ -293,21 +293,44 @@ export interface PackedPanels extends Panels {
 /** Panels of a tile of so many rows: as many as make eight sums, enough to hide how long a multiply-add takes. */
 export const panelsAtOnce = (rows: number): number => (rows === 1 ? 4 : rows === 2 ? 2 : 1);
 
-/** Panels that tiles take so many of at once. */
+/** First panels of tiles that take so many panels at once. */
 export interface PanelRun {
   readonly start: Operand;
   readonly end: Operand;
+  readonly step: number;
   readonly atOnce: number;
+  /** From one panel of a tile to the next. */
+  readonly apart: number;
 }
 
-/** A stretch of panels as runs: of whole tiles, and of the rest in one. */
-export function panelRuns({ count }: Panels, atOnce: number): PanelRun[] {
+/** Columns of a tile: all those of a panel, then those of the next, so far behind. */
+export interface TileColumns {
+  readonly column: Expr;
+  readonly columnsEach: number;
+  readonly columnsApart: number;
+}
+
+/** A column of the result, by its number in the tile. */
+export function columnOf({ column, columnsEach, columnsApart }: TileColumns, inTile: Operand): Expr {
+  if (columnsEach === columnsApart) return add(column, inTile);
+  invariant(typeof inTile === "number", "a column of several panels is known");
+  return add(column, Math.floor(inTile / columnsEach) * columnsApart + (inTile % columnsEach));
+}
+
+/**
+ * A stretch of panels as runs: of whole tiles, and of the rest in one. Where all panels make one block, those of a tile
+ * lie as far apart as can be: each is followed by the next tile's, so that the processor fetches on from one to the
+ * other. Out of an EPYC's memory 240 x 960 weights come at 28 GB/s then, in place of 18.
+ */
+export function panelRuns({ count }: Panels, atOnce: number, block: number): PanelRun[] {
   const known = constantIndex(count);
-  if (known === undefined || atOnce === 1) return [{ start: 0, end: count, atOnce: 1 }];
+  if (known === undefined || atOnce === 1) return [{ start: 0, end: count, step: 1, atOnce: 1, apart: 1 }];
   const whole = known - (known % atOnce);
   const runs = [
-    { start: 0, end: whole, atOnce },
-    { start: whole, end: known, atOnce: known - whole },
+    block >= known
+      ? { start: 0, end: whole / atOnce, step: 1, atOnce, apart: whole / atOnce }
+      : { start: 0, end: whole, step: atOnce, atOnce, apart: 1 },
+    { start: whole, end: known, step: known - whole, atOnce: known - whole, apart: 1 },
   ];
   return runs.filter(({ start, end }) => start < end);
 }
