@@ -155,7 +155,7 @@ describe("vectors", () => {
 
 /** Results of every column count in a row, one module each: the tails of panels. */
 describe("columns", () => {
-  for (const row of [1, 3, 5]) {
+  for (const row of [1, 2, 3, 5]) {
     const counts = Array.from({ length: 70 }, (_, i) => i + 1);
     test(`1 to 70 of them by ${row} rows`, async () => {
       const a = randomTensor(1, [row, 6]);
@@ -171,6 +171,31 @@ describe("columns", () => {
       );
     });
   }
+});
+
+/** So deep and wide that the first row is computed before the others, by several panels at once. */
+describe("a row before the others", () => {
+  const depth = 400;
+  test.each([4, 7, 49, 64])("of %i", async (rows) => {
+    const counts = [41, 44, 64, 83, 121];
+    const a = randomTensor(1, [rows, depth]);
+    const weights = counts.map((count) => randomTensor(count, [depth, count]));
+    const biases = counts.map((count) => randomTensor(count + 1, [count]));
+    await expectLevels(
+      {
+        inputs: { a: ["float32", a.dims] },
+        outputs: Object.fromEntries(counts.map((count) => [`y${count}`, ["float32"]])),
+        initializers: Object.fromEntries(
+          counts.flatMap((count, i) => [
+            [`w${count}`, weights[i]!],
+            [`b${count}`, biases[i]!],
+          ]),
+        ),
+        nodes: counts.map((n) => ({ op: "Gemm", inputs: ["a", `w${n}`, `b${n}`], outputs: [`y${n}`] })),
+      },
+      { a },
+    );
+  });
 });
 
 describe("Gemm", () => {
