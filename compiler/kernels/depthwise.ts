@@ -1,7 +1,9 @@
 /**
  * Depthwise convolution: every channel has a filter of its own, so the work is memory traffic. Channels lie side by
  * side; a tile of neighbouring output places times four channels stays in registers, and neighbouring places share
- * the input vectors they have in common. The input has its border of zeros in memory already.
+ * the input vectors they have in common. The input has its border of zeros in memory already, or its rows are so short
+ * (`hasShortRows`) that each tile of them is written out with the taps that lie inside: of 7x7 places a 5x5 kernel has a
+ * third of its taps outside, and no border has to be made.
  *
  * A row of the kernel is written out and its rows are looped over: GhostNet's code was 97 kB with all taps written out,
  * 77 with the loop, and about as fast. Node 20, which moves all loads of a loop's body to its start, is a quarter faster
@@ -14,11 +16,12 @@
 import { type Dim, isStatic } from "../ir/dim.js";
 import type { TensorData } from "../ir/tensor.js";
 import { tensor } from "../ir/tensor.js";
-import { add, constant, mul, type Operand, op, read } from "../loop/builder.js";
+import { add, constant, constantIndex, mul, type Operand, op, read } from "../loop/builder.js";
 import type { Expr, ExprType } from "../loop/ir.js";
 import type { NodeScope } from "../lowering/context.js";
 import type { Target, TensorView } from "../lowering/scope.js";
-import { lanes, registers, tileRuns } from "./tile.js";
+import { lanes, registers, splitEvenly, tileRuns } from "./tile.js";
+import { type Taps, tapsOf, type WindowShape } from "./window.js";
 
 export interface DepthwiseParameters {
   readonly batch: Dim;
@@ -28,6 +31,9 @@ export interface DepthwiseParameters {
   readonly strides: readonly number[];
   readonly dilations: readonly number[];
 }
+
+/** A window whose taps outside of the input are left out. */
+export type EdgeWindow = WindowShape & { readonly before: readonly number[] };
 
 export interface DepthwiseOperands {
   readonly input: TensorView;
@@ -58,25 +64,37 @@ export function packDepthwise(p: DepthwiseParameters, weights: TensorData): Tens
   return tensor("float32", [blocks, taps, lanes], data);
 }
 
-export function depthwise(s: NodeScope, p: DepthwiseParameters, operands: DepthwiseOperands): void {
+/** True where a row of the result is a tile or two, so that each may have code of its own. */
+export function hasShortRows(p: DepthwiseParameters, target: Target): boolean {
+  const columns = p.out.at(-1)!;
+  return target.simd && typeof columns === "number" && columns > 0 && columns <= 2 * largestTile(p, target);
+}
+
+/** @param edges where the input has no border; rows have to be short then */
+export function depthwise(
+  s: NodeScope,
+  p: DepthwiseParameters,
+  operands: DepthwiseOperands,
+  edges: EdgeWindow | null,
+): void {
   const outer = p.out.slice(0, -1);
   const whole = p.channels - (p.channels % lanes);
   const row = (n: Expr, places: readonly Expr[]): void => {
-    forRow(s, p, (rows, x) => {
-      s.for(
-        "c",
-        0,
-        whole,
-        (c) => multiplyTile(s, p, operands, { n, c, places: [...places, x], rows, lanes }),
-        { step: lanes },
-      );
+    const taps = places.map((place, i): Taps => {
+      if (edges !== null) return tapsOf(s, edges, i, place);
+      return { start: 0, end: p.kernel[i]!, padded: p.kernel[i]! };
     });
-    if (whole === p.channels) return;
-    forRow(s, p, (rows, x) => {
-      s.for("c", whole, p.channels, (c) =>
-        multiplyTile(s, p, operands, { n, c, places: [...places, x], rows, lanes: 1 }),
-      );
+    const tileAt = (c: Expr, x: Operand, rows: number, lanes: 1 | 4): DepthwiseTile => ({
+      ...{ n, c, places, x, rows, lanes, taps },
+      before: edges?.before ?? p.kernel.map(() => 0),
+      columns: (edges?.shape.at(-1) as number | undefined) ?? Number.POSITIVE_INFINITY,
     });
+    const channels = (rows: number, x: Operand, first: number, end: number, lanes: 1 | 4): void =>
+      s.for("c", first, end, (c) => multiplyTile(s, p, operands, tileAt(c, x, rows, lanes)), { step: lanes });
+    forRow(s, p, edges !== null, (rows, x) => channels(rows, x, 0, whole, lanes));
+    if (whole < p.channels) {
+      forRow(s, p, edges !== null, (rows, x) => channels(rows, x, whole, p.channels, 1));
+    }
   };
   const nest = (n: Expr, places: readonly Expr[]): void => {
     const extent = outer[places.length];
@@ -101,9 +119,21 @@ function largestTile(p: DepthwiseParameters, { simd, fusedMultiplyAdd }: Target)
   return Math.min(Math.max(free, 4), 8);
 }
 
-/** Calls the body for tiles that cover a row of places. */
-function forRow(s: NodeScope, p: DepthwiseParameters, body: (rows: number, x: Expr) => void): void {
-  for (const run of tileRuns(s, p.out.at(-1)!, largestTile(p, s.target))) {
+/** Calls the body for tiles that cover a row of places, for each at a place that is known where they are written out. */
+function forRow(
+  s: NodeScope,
+  p: DepthwiseParameters,
+  isWrittenOut: boolean,
+  body: (rows: number, x: Operand) => void,
+): void {
+  const [columns, largest] = [p.out.at(-1)!, largestTile(p, s.target)];
+  if (isWrittenOut) {
+    for (const { start, count, rows } of splitEvenly(columns as number, largest)) {
+      for (let tile = 0; tile < count; tile++) body(rows, start + tile * rows);
+    }
+    return;
+  }
+  for (const run of tileRuns(s, columns, largest)) {
     s.for("tile", 0, run.count, (tile) => body(run.rows, s.let("x", add(run.start, mul(tile, run.rows)))));
   }
 }
@@ -112,9 +142,17 @@ interface DepthwiseTile {
   readonly n: Expr;
   /** First channel. */
   readonly c: Expr;
+  /** On the outer dims. */
   readonly places: readonly Expr[];
+  /** The first on the innermost. */
+  readonly x: Operand;
   readonly rows: number;
   readonly lanes: 1 | 4;
+  /** On the outer dims. */
+  readonly taps: readonly Taps[];
+  /** Of the input: places before the first that it has in memory, and columns that it has. */
+  readonly before: readonly number[];
+  readonly columns: number;
 }
 
 function multiplyTile(
@@ -131,8 +169,9 @@ function multiplyTile(
   const outerTaps = (chosen: readonly Operand[]): void => {
     const extent = p.kernel[chosen.length]!;
     if (chosen.length < p.kernel.length - 1) {
-      if (extent === 1) outerTaps([...chosen, 0]);
-      else s.for("tap", 0, extent, (tap) => outerTaps([...chosen, tap]));
+      const { start, end } = tile.taps[chosen.length]!;
+      if (extent === 1 && start === 0) outerTaps([...chosen, 0]);
+      else s.for("tap", start, end, (tap) => outerTaps([...chosen, tap]));
       return;
     }
     const row = chosen.reduce<Operand>((index, tap, i) => add(mul(index, p.kernel[i]!), tap), 0);
@@ -144,8 +183,7 @@ function multiplyTile(
   };
   outerTaps([]);
   accumulators.forEach((acc, r) => {
-    const places = tile.places.map((place, i) => (i === tile.places.length - 1 ? add(place, r) : place));
-    operands.result(read(acc), tile.n, tile.c, places);
+    operands.result(read(acc), tile.n, tile.c, [...tile.places, add(tile.x, r)]);
   });
 }
 
@@ -167,12 +205,14 @@ function multiplyRow(
       uses.set(column, [...(uses.get(column) ?? []), { row, tap }]);
     });
   }
-  const last = tile.places.length - 1;
+  const rows = tile.places.map((place, i) =>
+    add(mul(place, p.strides[i]!), add(mul(outerTaps[i]!, p.dilations[i]!), -tile.before[i]!)),
+  );
   for (const [column, meets] of [...uses].sort(([a], [b]) => a - b)) {
-    const spatial = tile.places.map((place, i) =>
-      add(mul(place, p.strides[i]!), i === last ? column : mul(outerTaps[i]!, p.dilations[i]!)),
-    );
-    const x = s.let("x", s.load(input.buffer, input.index([tile.n, tile.c, ...spatial]), tile.lanes));
+    const at = add(mul(tile.x, stride), column - tile.before.at(-1)!);
+    const known = constantIndex(at);
+    if (known !== undefined && (known < 0 || known >= tile.columns)) continue;
+    const x = s.let("x", s.load(input.buffer, input.index([tile.n, tile.c, ...rows, at]), tile.lanes));
     for (const { row, tap } of meets) {
       const acc = accumulators[row]!;
       s.assign(acc, op("fma", x, weights[tap]!, read(acc)));

@@ -12,12 +12,18 @@ import {
   packConvolution,
 } from "../kernels/convolution.js";
 import { directConvolution } from "../kernels/convolution-direct.js";
-import { depthwise, depthwiseFlops, packDepthwise } from "../kernels/depthwise.js";
+import {
+  depthwise,
+  depthwiseFlops,
+  type EdgeWindow,
+  hasShortRows,
+  packDepthwise,
+} from "../kernels/depthwise.js";
 import { lanes, rowsFor, splitEvenly } from "../kernels/tile.js";
 import type { WindowShape } from "../kernels/window.js";
 import { div, i32Constant, rem } from "../loop/builder.js";
 import { type Expr, registerTypes } from "../loop/ir.js";
-import { joins } from "../lowering/border.js";
+import { isEmptyBorder, joins } from "../lowering/border.js";
 import type { LoweringContext, NodeScope } from "../lowering/context.js";
 import { extentsName } from "../lowering/names.js";
 import type { Border, Placement, Target } from "../lowering/scope.js";
@@ -107,21 +113,42 @@ function lowerDirect(context: LoweringContext<ConvolutionAttributes>): void {
 export function convolutionBorder(context: NodeView<ConvolutionAttributes>, target: Target): Border | null {
   const border = borderOf(convolutionWindow(context));
   const p = fixedParameters(context);
-  const plan = p === null ? null : winogradPlan(context, p, target);
-  if (border === null || plan === null) return border;
-  return winogradBorder(plan, border);
+  if (border === null || p === null) return border;
+  if (leavesOutTaps(context, p, target)) return null;
+  const plan = winogradPlan(context, p, target);
+  return plan === null ? border : winogradBorder(plan, border);
+}
+
+/** True of a depthwise convolution with channels side by side that needs no zeros around its input. */
+function leavesOutTaps(
+  context: NodeView<ConvolutionAttributes>,
+  p: ConvolutionParameters,
+  target: Target,
+): boolean {
+  const { type, shape } = context.input(0);
+  if (!isDepthwise(p) || context.input(1).constant === null || type.layout?.at(-1) !== 1) return false;
+  const border = borderOf(convolutionWindow(context));
+  if (border === null || isEmptyBorder(border) || !shape.slice(2).every(isStatic)) return false;
+  return hasShortRows({ ...p, channels: p.groups }, target);
 }
 
 function lowerPacked(context: LoweringContext<ConvolutionAttributes>, p: ConvolutionParameters): void {
-  const input = context.withBorder(0, convolutionBorder(context, context.target)!);
+  const weights = context.input(1).constant;
+  const window = convolutionWindow(context);
+  const unbordered = context.placement(0);
+  if (leavesOutTaps(context, p, context.target) && unbordered.strided.strides[1] === 1) {
+    const edges = { ...window, shape: unbordered.strided.shape, inside: false } as EdgeWindow;
+    lowerDepthwise(context, p, unbordered, weights!, edges);
+    return;
+  }
+  const input = context.withBorder(0, convolutionBorder(context, context.target) ?? borderOf(window)!);
   const plan = winogradPlan(context, p, context.target);
   if (plan !== null && input.strided.strides[1] === 1) {
     lowerWinograd(context, plan, input);
     return;
   }
-  const weights = context.input(1).constant;
   if (isDepthwise(p) && weights !== null && input.strided.strides[1] === 1) {
-    lowerDepthwise(context, p, input, weights);
+    lowerDepthwise(context, p, input, weights, null);
     return;
   }
   const { parameters, place, placesOf, along } = joinPlaces(context, p, input);
@@ -154,17 +181,19 @@ function lowerDepthwise(
   p: ConvolutionParameters,
   input: Placement,
   weights: TensorData,
+  edges: EdgeWindow | null,
 ): void {
   const parameters = { ...p, channels: p.groups };
   context.kernel({ name: nameOf("depthwise", p), flops: depthwiseFlops(parameters) }, (s) => {
     const packed = context.packed(weights, "depthwise", () => packDepthwise(parameters, weights));
-    depthwise(s, parameters, {
+    const operands = {
       input: s.view("x", input, "read"),
       weights: s.view("w", packed, "read"),
-      result: (value, n, channel, places) => {
+      result: (value: Expr, n: Expr, channel: Expr, places: readonly Expr[]) => {
         s.result(value, [n, channel, ...places], { axis: 1, count: value.type.lanes });
       },
-    });
+    };
+    depthwise(s, parameters, operands, edges);
   });
 }
 

@@ -138,6 +138,37 @@ describe("depthwise", () => {
   }
 });
 
+/** Each tile of a row is written out with the taps that lie inside; windows may miss the input. */
+test("depthwise with rows of one tile or two", () => {
+  const each = (values: fc.Arbitrary<number>) => fc.tuple(values, values);
+  const shapes = fc.record({
+    channels: fc.constantFrom(4, 6, 8, 9),
+    spatial: fc.tuple(fc.integer({ min: 1, max: 5 }), fc.integer({ min: 1, max: 18 })),
+    kernel: each(fc.integer({ min: 1, max: 5 })),
+    strides: each(fc.integer({ min: 1, max: 3 })),
+    dilations: each(fc.integer({ min: 1, max: 2 })),
+    before: each(fc.integer({ min: 0, max: 5 })),
+    after: each(fc.integer({ min: 0, max: 5 })),
+    bias: fc.boolean(),
+  });
+  const fits = ({
+    spatial,
+    kernel,
+    dilations,
+    before,
+    after,
+  }: typeof shapes extends fc.Arbitrary<infer S> ? S : never) =>
+    spatial.every((n, i) => n + before[i]! + after[i]! > (kernel[i]! - 1) * dilations[i]!);
+  return fc.assert(
+    fc.asyncProperty(shapes.filter(fits), ({ channels, before, after, ...rest }) => {
+      const { strides, dilations, ...g } = rest;
+      const attributes = { strides, dilations, pads: [...before, ...after] };
+      return check({ batch: 1, groups: channels, inPerGroup: 1, outPerGroup: 1, ...g, attributes });
+    }),
+    sweep(60),
+  );
+});
+
 describe("shapes with paths of their own", () => {
   const shapes: [name: string, Omit<Geometry, "batch" | "groups">][] = [
     ["1x1, whose places are joined", { inPerGroup: 17, outPerGroup: 33, spatial: [5, 7], kernel: [1, 1] }],

@@ -42,7 +42,7 @@ describe("within a limit", () => {
     const deep = net.layer("Relu", [net.conv(wide, 48, [3, 3], { group: 48, ...pads(1) })]);
     x = net.layer("Add", [x, net.conv(deep, 8, [1, 1])]);
     x = net.conv(net.layer("Relu", [net.conv(x, 48, [1, 1])]), 8, [3, 3], { strides: [2, 2], ...pads(1) });
-    await expectSame(net, net.layer("GlobalAveragePool", [x]), 0.6);
+    await expectSame(net, net.layer("GlobalAveragePool", [x]), 0.7);
   });
 
   test("SAME padding on odd extents, dilations, groups, pools", async () => {
