@@ -144,7 +144,7 @@ const HardSigmoid = activation({
   summary: "alpha x + beta, limited to the range from 0 to 1.",
   attributes: { alpha: attribute.float(0.2), beta: attribute.float(0.5) },
   versions: [1, 6, 22],
-  emit: (x, { alpha, beta }) => math.atLeast(math.atMost(op("add", op("mul", x, alpha), beta), 1), 0),
+  emit: (x, { alpha, beta }) => math.atLeast(math.atMost(op("fma", x, alpha, beta), 1), 0),
   evaluate: (x, { alpha, beta }) => Math.max(0, Math.min(1, alpha * x + beta)),
 });
 
@@ -153,7 +153,7 @@ const HardSwish = activation({
   summary: "x times x / 6 + 1/2, the latter limited to the range from 0 to 1.",
   attributes: {},
   versions: [14, 22],
-  emit: (x) => op("mul", x, math.atLeast(math.atMost(op("add", op("mul", x, 1 / 6), 0.5), 1), 0)),
+  emit: (x) => op("mul", x, math.atLeast(math.atMost(op("fma", x, 1 / 6, 0.5), 1), 0)),
   evaluate: (x) => x * Math.max(0, Math.min(1, x / 6 + 0.5)),
 });
 
