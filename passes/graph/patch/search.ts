@@ -24,8 +24,18 @@ export interface Choice {
 /** Numbers of bands that are tried, where one is not enough. */
 const ACROSS = [2, 3, 4, 6, 8, 12, 16];
 
+/** Nodes of a stretch: more where there is a limit to be met, which may take a while. */
+const FEW_NODES = 16;
+const MOST_NODES = 40;
+
+/** Strips of nodes that are looked at: half a second, or a minute. Our networks take up to 16,000. */
+const FEW_STRIPS = 200_000;
+const MOST_STRIPS = 40_000_000;
+
 export class Search {
   private readonly candidates: readonly Candidate[];
+  /** Strips of nodes that may still be looked at. */
+  private readonly budget: { strips: number };
 
   constructor(
     private readonly graph: Graph,
@@ -33,13 +43,14 @@ export class Search {
     /** Leaves out what is slower in strips by more than is estimated. */
     private readonly onlyCheap = false,
   ) {
+    this.budget = { strips: onlyCheap ? FEW_STRIPS : MOST_STRIPS };
     this.candidates = this.findCandidates();
   }
 
   /** The cheapest choices with which no step should need more than the target; null where there are none. */
   choose(target: number): Choice[] | null {
     const { length } = this.graph.nodes;
-    const best: (Path | null)[] = [{ cost: 0, choices: [] }];
+    const best: (Path | null)[] = [{ cost: 0 }];
     const fits = this.use.during.map((bytes) => bytes <= target);
     for (let to = 1; to <= length; to++) {
       const before = best[to - 1] ?? null;
@@ -49,12 +60,12 @@ export class Search {
         if (start == null || fits.slice(candidate.from, to).every((fit) => fit)) continue;
         const found = candidate.cheapest(target);
         if (found === null || (path !== null && start.cost + found.cost >= path.cost)) continue;
-        const choice = { from: candidate.from, to, ...found };
-        path = { cost: start.cost + found.cost, choices: [...start.choices, choice] };
+        path = { cost: start.cost + found.cost, before: start, candidate, found };
       }
       best[to] = path;
     }
-    return best[length]?.choices ?? null;
+    const last = best[length];
+    return last == null ? null : choicesOf(last);
   }
 
   /** Choices with which the least memory should be needed. */
@@ -75,39 +86,56 @@ export class Search {
     const locals = graph.nodes.map((node) => LocalNode.of(node));
     const lastUses = lastUsesIn(graph);
     const ends = valleysOf(use.between);
+    const most = this.onlyCheap ? FEW_NODES : MOST_NODES;
     const candidates: Candidate[] = [];
     for (const from of ends) {
       const stop = locals.findIndex(
         (local, i) => i >= from && (local === null || (this.onlyCheap && local.isDense)),
       );
       for (const to of ends) {
-        if (to <= from || (stop >= 0 && to > stop)) continue;
+        if (to <= from || to - from > most || (stop >= 0 && to > stop)) continue;
         const inside = locals.slice(from, to) as LocalNode[];
         const results = inside.filter(({ result }) => (lastUses.get(result) ?? to) >= to);
         if (results.length !== 1 || results[0] !== inside.at(-1)) continue;
         const segment = Segment.of(inside);
         if (segment === null) continue;
         const exitBytes = exitBytesOf(segment.exit, locals);
-        candidates.push(new Candidate(from, to, segment, use.between[from]! + exitBytes));
+        const across = this.onlyCheap ? [1] : [1, ...ACROSS];
+        const around = use.between[from]! + exitBytes;
+        candidates.push(new Candidate(from, to, segment, around, across, this.budget));
       }
     }
     return candidates;
   }
 }
 
+/** The choices up to a node: the last of them, and the path before it. */
 interface Path {
   readonly cost: number;
-  readonly choices: Choice[];
+  readonly before?: Path;
+  readonly candidate?: Candidate;
+  readonly found?: Found;
 }
 
-interface Found {
-  readonly tiling: Tiling;
-  readonly cost: number;
+function choicesOf(path: Path): Choice[] {
+  const choices: Choice[] = [];
+  for (let at: Path | undefined = path; at?.candidate !== undefined; at = at.before) {
+    const { from, to } = at.candidate;
+    const { height, width, cost } = at.found!;
+    choices.push({ from, to, tiling: at.candidate.tiling(height, width), cost });
+  }
+  return choices.reverse();
+}
+
+/** A tiling by the size of its patches. Tilings themselves are large, and there may be very many. */
+interface Found extends Estimate {
+  readonly height: number;
+  readonly width: number;
 }
 
 /** A segment that may be patched, and what is known of its tilings. */
 class Candidate {
-  private readonly known = new Map<string, Estimate & { tiling: Tiling }>();
+  private readonly known = new Map<string, Found>();
 
   constructor(
     readonly from: number,
@@ -115,13 +143,16 @@ class Candidate {
     private readonly segment: Segment,
     /** What is live all the while. */
     private readonly around: number,
+    /** Numbers of bands that are tried. */
+    private readonly across: readonly number[],
+    private readonly budget: { strips: number },
   ) {}
 
   /** Bands repeat work and strips do not, so that there are as few bands as fit, of strips as high as fit. */
   cheapest(target: number): Found | null {
     const room = target - this.around;
     if (room <= 0) return null;
-    for (const across of [1, ...ACROSS]) {
+    for (const across of this.across) {
       if (across > this.segment.columns) break;
       const width = Math.ceil(this.segment.columns / across);
       if (this.at(1, width).bytes > room) continue;
@@ -132,17 +163,23 @@ class Candidate {
         if (this.at(heights[middle]!, width).bytes <= room) low = middle;
         else high = middle - 1;
       }
-      return this.at(heights[low]!, width);
+      const found = this.at(heights[low]!, width);
+      return found.bytes <= room ? found : null;
     }
     return null;
   }
 
-  private at(height: number, width: number): Estimate & { tiling: Tiling } {
+  tiling(height: number, width: number): Tiling {
+    return tilingOf(this.segment, height, width);
+  }
+
+  private at(height: number, width: number): Found {
     const key = `${height} ${width}`;
     let found = this.known.get(key);
     if (found === undefined) {
-      const tiling = tilingOf(this.segment, height, width);
-      found = { ...estimate(tiling), tiling };
+      if (this.budget.strips <= 0) return { height, width, bytes: Number.POSITIVE_INFINITY, cost: 0 };
+      this.budget.strips -= Math.ceil(this.segment.rows / height) * this.segment.locals.length;
+      found = { ...estimate(this.tiling(height, width)), height, width };
       this.known.set(key, found);
     }
     return found;

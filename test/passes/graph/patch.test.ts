@@ -109,6 +109,14 @@ describe("without a limit", () => {
     expect(keys).not.toContain(first);
   });
 
+  test("a deep network takes no more than some seconds", async () => {
+    const net = new Net([1, 8, 128, 128]);
+    let x = "x";
+    for (let i = 0; i < 150; i++) x = net.layer("Relu", [net.conv(x, 8, [3, 3], { group: 8, ...pads(1) })]);
+    const { report } = await compile(net.model(x));
+    expect(report.arenaBytes).toBeLessThanOrEqual(2 ** 21);
+  }, 20_000);
+
   test.each([
     ["a small arena", 24, [3, 3], {}],
     ["dense windows", 80, [5, 5], {}],
