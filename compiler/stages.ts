@@ -122,7 +122,7 @@ export class Pipeline {
     return passes.slice(Math.max(0, this.done - first));
   }
 
-  /** The program is kept: when nothing changes any more, it is the one that is wanted. */
+  /** The program is kept: where the last pass leaves the graph as it was measured, it is the one that is wanted. */
   private lowerToMeasure(graph: Graph, onNode: (node: Node, steps: readonly Step[]) => void): Program {
     this.lowered = undefined;
     const { onChoice, arenaBytes } = this.options;

@@ -22,7 +22,7 @@ import { formatTable, left, right } from "./table.js";
 import type { Terminal } from "./terminal.js";
 import { formatCount } from "./units.js";
 
-/** Without patches, of which there may be hundreds, unless they are asked for by a limit. */
+/** Without patches, of which there may be hundreds. */
 async function graphToDraw(file: ModelFile, options: CompileOptions): Promise<Graph> {
   const { onPass: _, onStage: __, ...quiet } = options;
   const pipeline = new Pipeline({ ...quiet, patches: false });
@@ -45,7 +45,8 @@ export class Stages {
       const pipeline = new Pipeline(options);
       const graph = pipeline.runGraphPasses(await pipeline.importGraph(file.bytes));
       const program = pipeline.runLoopPasses(pipeline.lower(graph));
-      const drawn = flags.graph === undefined ? graph : await graphToDraw(file, options);
+      const isDrawn = flags.graph !== undefined && pipeline.patches !== undefined;
+      const drawn = isDrawn && flags.arena === undefined ? await graphToDraw(file, options) : graph;
       return { drawn, program, timings: pipeline.timings };
     });
     const { drawn, program, timings } = result;

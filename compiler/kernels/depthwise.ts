@@ -16,12 +16,12 @@
 import { type Dim, isStatic } from "../ir/dim.js";
 import type { TensorData } from "../ir/tensor.js";
 import { tensor } from "../ir/tensor.js";
-import { add, constant, constantIndex, mul, type Operand, op, read } from "../loop/builder.js";
+import { add, constant, constantIndex, mul, type Operand, op, read, sub } from "../loop/builder.js";
 import type { Expr, ExprType } from "../loop/ir.js";
 import type { NodeScope } from "../lowering/context.js";
 import type { Target, TensorView } from "../lowering/scope.js";
 import { lanes, registers, splitEvenly, tileRuns } from "./tile.js";
-import { type Taps, tapsOf, type WindowShape } from "./window.js";
+import { type Taps, tapPlaces, tapsOf, type WindowShape } from "./window.js";
 
 export interface DepthwiseParameters {
   readonly batch: Dim;
@@ -31,9 +31,6 @@ export interface DepthwiseParameters {
   readonly strides: readonly number[];
   readonly dilations: readonly number[];
 }
-
-/** A window whose taps outside of the input are left out. */
-export type EdgeWindow = WindowShape & { readonly before: readonly number[] };
 
 export interface DepthwiseOperands {
   readonly input: TensorView;
@@ -70,31 +67,24 @@ export function hasShortRows(p: DepthwiseParameters, target: Target): boolean {
   return target.simd && typeof columns === "number" && columns > 0 && columns <= 2 * largestTile(p, target);
 }
 
-/** @param edges where the input has no border; rows have to be short then */
+/** @param window as the input has it in memory; where taps may lie outside of it, rows have to be short */
 export function depthwise(
   s: NodeScope,
   p: DepthwiseParameters,
+  window: WindowShape,
   operands: DepthwiseOperands,
-  edges: EdgeWindow | null,
 ): void {
   const outer = p.out.slice(0, -1);
   const whole = p.channels - (p.channels % lanes);
   const row = (n: Expr, places: readonly Expr[]): void => {
-    const taps = places.map((place, i): Taps => {
-      if (edges !== null) return tapsOf(s, edges, i, place);
-      return { start: 0, end: p.kernel[i]!, padded: p.kernel[i]! };
-    });
-    const tileAt = (c: Expr, x: Operand, rows: number, lanes: 1 | 4): DepthwiseTile => ({
-      ...{ n, c, places, x, rows, lanes, taps },
-      before: edges?.before ?? p.kernel.map(() => 0),
-      columns: (edges?.shape.at(-1) as number | undefined) ?? Number.POSITIVE_INFINITY,
-    });
-    const channels = (rows: number, x: Operand, first: number, end: number, lanes: 1 | 4): void =>
-      s.for("c", first, end, (c) => multiplyTile(s, p, operands, tileAt(c, x, rows, lanes)), { step: lanes });
-    forRow(s, p, edges !== null, (rows, x) => channels(rows, x, 0, whole, lanes));
-    if (whole < p.channels) {
-      forRow(s, p, edges !== null, (rows, x) => channels(rows, x, whole, p.channels, 1));
-    }
+    const taps = places.map((place, i) => tapsOf(s, window, i, place));
+    const channels = (first: number, end: number, lanes: 1 | 4): void =>
+      forRow(s, p, window, (rows, x) => {
+        const tile = { n, places, taps, x, rows, lanes };
+        s.for("c", first, end, (c) => multiplyTile(s, p, window, operands, { ...tile, c }), { step: lanes });
+      });
+    channels(0, whole, lanes);
+    if (whole < p.channels) channels(whole, p.channels, 1);
   };
   const nest = (n: Expr, places: readonly Expr[]): void => {
     const extent = outer[places.length];
@@ -119,15 +109,15 @@ function largestTile(p: DepthwiseParameters, { simd, fusedMultiplyAdd }: Target)
   return Math.min(Math.max(free, 4), 8);
 }
 
-/** Calls the body for tiles that cover a row of places, for each at a place that is known where they are written out. */
+/** Calls the body for tiles that cover a row of places: for each at a known place where taps may lie outside. */
 function forRow(
   s: NodeScope,
   p: DepthwiseParameters,
-  isWrittenOut: boolean,
+  { inside }: WindowShape,
   body: (rows: number, x: Operand) => void,
 ): void {
   const [columns, largest] = [p.out.at(-1)!, largestTile(p, s.target)];
-  if (isWrittenOut) {
+  if (!inside) {
     for (const { start, count, rows } of splitEvenly(columns as number, largest)) {
       for (let tile = 0; tile < count; tile++) body(rows, start + tile * rows);
     }
@@ -142,22 +132,19 @@ interface DepthwiseTile {
   readonly n: Expr;
   /** First channel. */
   readonly c: Expr;
-  /** On the outer dims. */
+  /** On the outer dims, with the taps that lie inside there. */
   readonly places: readonly Expr[];
+  readonly taps: readonly Taps[];
   /** The first on the innermost. */
   readonly x: Operand;
   readonly rows: number;
   readonly lanes: 1 | 4;
-  /** On the outer dims. */
-  readonly taps: readonly Taps[];
-  /** Of the input: places before the first that it has in memory, and columns that it has. */
-  readonly before: readonly number[];
-  readonly columns: number;
 }
 
 function multiplyTile(
   s: NodeScope,
   p: DepthwiseParameters,
+  window: WindowShape,
   operands: DepthwiseOperands,
   tile: DepthwiseTile,
 ): void {
@@ -179,7 +166,7 @@ function multiplyTile(
     const weights = Array.from({ length: width }, (_, tap) =>
       s.let("w", s.load(operands.weights.buffer, add(first, tap * lanes), tile.lanes)),
     );
-    multiplyRow(s, p, operands.input, tile, chosen, weights, accumulators);
+    multiplyRow(s, p, window, operands.input, tile, chosen, weights, accumulators);
   };
   outerTaps([]);
   accumulators.forEach((acc, r) => {
@@ -191,6 +178,7 @@ function multiplyTile(
 function multiplyRow(
   s: NodeScope,
   p: DepthwiseParameters,
+  window: WindowShape,
   input: TensorView,
   tile: DepthwiseTile,
   outerTaps: readonly Operand[],
@@ -205,13 +193,12 @@ function multiplyRow(
       uses.set(column, [...(uses.get(column) ?? []), { row, tap }]);
     });
   }
-  const rows = tile.places.map((place, i) =>
-    add(mul(place, p.strides[i]!), add(mul(outerTaps[i]!, p.dilations[i]!), -tile.before[i]!)),
-  );
+  const rows = tapPlaces(s, window, tile.places, outerTaps);
+  const [before, columns] = [s.dim(window.before.at(-1)!), window.shape.at(-1)!];
   for (const [column, meets] of [...uses].sort(([a], [b]) => a - b)) {
-    const at = add(mul(tile.x, stride), column - tile.before.at(-1)!);
-    const known = constantIndex(at);
-    if (known !== undefined && (known < 0 || known >= tile.columns)) continue;
+    const at = add(mul(tile.x, stride), sub(column, before));
+    const known = window.inside ? undefined : constantIndex(at);
+    if (known !== undefined && (known < 0 || known >= (columns as number))) continue;
     const x = s.let("x", s.load(input.buffer, input.index([tile.n, tile.c, ...rows, at]), tile.lanes));
     for (const { row, tap } of meets) {
       const acc = accumulators[row]!;

@@ -56,8 +56,12 @@ export function forPanelTiles(
   for (const run of tileRuns(s, rows, isStatic(rows) ? Math.min(most, rows) : most)) {
     panels.forEach((stretch, index) => {
       const { packed } = stretch;
-      const most = s.target.simd ? panelsAtOnce(run.rows) : 1;
-      for (const { start, end, step, atOnce, apart } of panelRuns(stretch, most, Number.POSITIVE_INFINITY)) {
+      const wanted = s.target.simd ? panelsAtOnce(run.rows) : 1;
+      for (const { start, end, step, atOnce, apart } of panelRuns(
+        stretch,
+        wanted,
+        Number.POSITIVE_INFINITY,
+      )) {
         const tile = { rows: run.rows, columns: stretch.columns * atOnce };
         const [columnsEach, columnsApart] = [stretch.columns, stretch.columns * apart];
         const ofPanel = (panel: Expr): void => {

@@ -12,13 +12,7 @@ import {
   packConvolution,
 } from "../kernels/convolution.js";
 import { directConvolution } from "../kernels/convolution-direct.js";
-import {
-  depthwise,
-  depthwiseFlops,
-  type EdgeWindow,
-  hasShortRows,
-  packDepthwise,
-} from "../kernels/depthwise.js";
+import { depthwise, depthwiseFlops, hasShortRows, packDepthwise } from "../kernels/depthwise.js";
 import { lanes, rowsFor, splitEvenly } from "../kernels/tile.js";
 import type { WindowShape } from "../kernels/window.js";
 import { div, i32Constant, rem } from "../loop/builder.js";
@@ -93,20 +87,20 @@ function lowerDirect(context: LoweringContext<ConvolutionAttributes>): void {
   const border = borderOf(window);
   const input = border === null ? context.placement(0) : context.withBorder(0, border);
   const shape: WindowShape = { ...window, shape: input.strided.shape };
-  const bordered = {
-    ...shape,
-    before: shape.before.map(() => 0),
-    after: shape.before.map(() => 0),
-    inside: true,
-  };
   const name = `conv_direct_${x.dtype}_${extentsName(w.shape)}`;
   context.kernel({ name, flops: flopsOf(context) }, (s) => {
-    directConvolution(s, parameters, border === null ? shape : bordered, {
+    directConvolution(s, parameters, border === null ? shape : bordered(shape), {
       input: s.view("x", input, "read"),
       weights: s.view("w", context.placement(1), "read"),
       result: (value, indices) => s.result(value, indices),
     });
   });
+}
+
+/** The window on an input that has its border in memory. */
+function bordered(shape: WindowShape): WindowShape {
+  const none = shape.before.map(() => 0);
+  return { ...shape, before: none, after: none, inside: true };
 }
 
 /** Zeros around the input that the chosen kernel reads. */
@@ -137,8 +131,7 @@ function lowerPacked(context: LoweringContext<ConvolutionAttributes>, p: Convolu
   const window = convolutionWindow(context);
   const unbordered = context.placement(0);
   if (leavesOutTaps(context, p, context.target) && unbordered.strided.strides[1] === 1) {
-    const edges = { ...window, shape: unbordered.strided.shape, inside: false } as EdgeWindow;
-    lowerDepthwise(context, p, unbordered, weights!, edges);
+    lowerDepthwise(context, p, unbordered, weights!, { ...window, shape: unbordered.strided.shape });
     return;
   }
   const input = context.withBorder(0, convolutionBorder(context, context.target) ?? borderOf(window)!);
@@ -148,7 +141,7 @@ function lowerPacked(context: LoweringContext<ConvolutionAttributes>, p: Convolu
     return;
   }
   if (isDepthwise(p) && weights !== null && input.strided.strides[1] === 1) {
-    lowerDepthwise(context, p, input, weights, null);
+    lowerDepthwise(context, p, input, weights, bordered({ ...window, shape: input.strided.shape }));
     return;
   }
   const { parameters, place, placesOf, along } = joinPlaces(context, p, input);
@@ -181,19 +174,18 @@ function lowerDepthwise(
   p: ConvolutionParameters,
   input: Placement,
   weights: TensorData,
-  edges: EdgeWindow | null,
+  window: WindowShape,
 ): void {
   const parameters = { ...p, channels: p.groups };
   context.kernel({ name: nameOf("depthwise", p), flops: depthwiseFlops(parameters) }, (s) => {
     const packed = context.packed(weights, "depthwise", () => packDepthwise(parameters, weights));
-    const operands = {
+    depthwise(s, parameters, window, {
       input: s.view("x", input, "read"),
       weights: s.view("w", packed, "read"),
-      result: (value: Expr, n: Expr, channel: Expr, places: readonly Expr[]) => {
+      result: (value, n, channel, places) => {
         s.result(value, [n, channel, ...places], { axis: 1, count: value.type.lanes });
       },
-    };
-    depthwise(s, parameters, operands, edges);
+    });
   });
 }
 

@@ -7,9 +7,8 @@
  * first run, the first of the model, took the slow code, three times as long. A function for the tile is called
  * thousands of times, and is replaced within the first of its milliseconds, for all layers.
  *
- * What is small stays where it is, for a call costs some twenty cycles: with tiles of up to 64 steps written out, by runs
- * in turn on an EPYC, MobileNetV3-small takes 3% less time, MobileNetV2 1.7%, and as much less GhostNet. Longer ones take
- * as long either way, with strides that are parameters, too.
+ * What is small stays where it is, for a call costs some cycles: with tiles of up to 64 steps written out MobileNetV2
+ * takes 11.7 ms in place of 12.1 by `kiln bench` (an EPYC), and 44.2 kB of code in place of 42.7.
  */
 
 import { i32Constant, read } from "../../compiler/loop/builder.js";

@@ -5,10 +5,11 @@
  */
 
 import { createNode, Graph, type Node, type TensorType, Value } from "../../../compiler/ir/graph.js";
+import { elementCount } from "../../../compiler/ir/tensor.js";
 import { findOperator } from "../../../compiler/operators/index.js";
 import { viewNode } from "../../../compiler/operators/operator.js";
 import { here, type InputReach, pointwiseReach, type Reach } from "../../../compiler/operators/reach.js";
-import { composeReach, hasFixedShape, type Region, seenOf, shapeOf, textOf, wholeOf } from "./region.js";
+import { composeReach, hasFixedShape, type Region, seenOf, shapeOf, textOf } from "./region.js";
 
 /** An input as the node reads it; one that is read in two ways is there twice. */
 export interface Use {
@@ -61,9 +62,8 @@ export class LocalNode {
    * filtering and large tiles make fast are slower in strips.
    */
   get isDense(): boolean {
-    const elements = shapeOf(wholeOf(this.result)).reduce((a, b) => a * b, 1);
     const isWindow = this.uses.some(({ reach }) => reach.some((along) => along !== null && along.extent > 1));
-    return isWindow && this.work >= DENSE * elements;
+    return isWindow && this.work >= DENSE * elementCount(this.result.shape as number[]);
   }
 
   /** The node for a part of the result. */
@@ -194,7 +194,7 @@ function insideOf(
 
 function workOf(node: Node): number {
   const operator = findOperator(node.operator)!;
-  const elements = shapeOf(wholeOf(node.outputs[0]!)).reduce((a, b) => a * b, 1);
+  const elements = elementCount(node.outputs[0]!.shape as number[]);
   return operator.flops?.(viewNode(operator, node)) ?? elements / 2;
 }
 

@@ -50,7 +50,7 @@ export class Search {
   /** The cheapest choices with which no step should need more than the target; null where there are none. */
   choose(target: number): Choice[] | null {
     const { length } = this.graph.nodes;
-    const best: (Path | null)[] = [{ cost: 0 }];
+    const best: (Path | null)[] = [{ cost: 0, last: null }];
     const fits = this.use.during.map((bytes) => bytes <= target);
     for (let to = 1; to <= length; to++) {
       const before = best[to - 1] ?? null;
@@ -60,7 +60,7 @@ export class Search {
         if (start == null || fits.slice(candidate.from, to).every((fit) => fit)) continue;
         const found = candidate.cheapest(target);
         if (found === null || (path !== null && start.cost + found.cost >= path.cost)) continue;
-        path = { cost: start.cost + found.cost, before: start, candidate, found };
+        path = { cost: start.cost + found.cost, last: { before: start, candidate, found } };
       }
       best[to] = path;
     }
@@ -112,17 +112,15 @@ export class Search {
 /** The choices up to a node: the last of them, and the path before it. */
 interface Path {
   readonly cost: number;
-  readonly before?: Path;
-  readonly candidate?: Candidate;
-  readonly found?: Found;
+  readonly last: { readonly before: Path; readonly candidate: Candidate; readonly found: Found } | null;
 }
 
 function choicesOf(path: Path): Choice[] {
   const choices: Choice[] = [];
-  for (let at: Path | undefined = path; at?.candidate !== undefined; at = at.before) {
-    const { from, to } = at.candidate;
-    const { height, width, cost } = at.found!;
-    choices.push({ from, to, tiling: at.candidate.tiling(height, width), cost });
+  for (let { last } = path; last !== null; last = last.before.last) {
+    const { candidate, found } = last;
+    const tiling = candidate.tiling(found.height, found.width);
+    choices.push({ from: candidate.from, to: candidate.to, tiling, cost: found.cost });
   }
   return choices.reverse();
 }
