@@ -144,7 +144,7 @@ interface Phase extends Omit<Tiling, "leads"> {
 
 /**
  * The first place by itself, where it leads, and the others. A tile of one place reads weights as fast as memory gives
- * them, along several panels, and one of six at a third of that where panels are long: the others then find all of them
+ * them, along several panels, and one of six more slowly where panels are long: the others then find all of them
  * in the caches. By `kiln profile` GhostNet's products of 49 places, 960 channels and 80 columns run at 53 GFLOP/s, and
  * ran at 47 without the lead.
  */

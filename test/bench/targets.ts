@@ -225,17 +225,17 @@ function nativeTargets(networks: readonly BenchReport[]): Target[] {
       measured: `${level.length}`,
       missed: level.length >= 3 ? [] : others.map(({ name, ratio }) => `${name} (${ratio.toFixed(2)})`),
       reason:
-        "Their 1x1 convolutions (`conv_1x1_*`) take most of the time: by `kiln profile` 84% of MobileNetV2's, 78% of " +
-        "ShuffleNet's, 76% of GhostNet's, 65% of MobileNetV3-small's, most at 46 to 55 GFLOP/s where the inner loop reaches 59 " +
+        "Their 1x1 convolutions (`conv_1x1_*`) take most of the time: by `kiln profile` 86% of MobileNetV2's, 79% of " +
+        "ShuffleNet's, 76% of GhostNet's, 68% of MobileNetV3-small's, most at 46 to 55 GFLOP/s where the inner loop reaches 59 " +
         "(an EPYC). Native code has vectors four times as wide for them (on an EPYC in two halves). If all of GhostNet's " +
         "arithmetic ran like the inner loop, it would take 4.8 ms. Most of the rest is memory: 20 MB of weights come from it " +
-        "in each run (0.7 ms at the 28 GB/s of one core, 15 MB of them in matrix-vector products), and WebAssembly has no way to " +
+        "in each run (0.7 ms at the 30 GB/s of its matrix-vector products, which take 15 MB of them), and WebAssembly has no way to " +
         "fetch ahead without waiting. What helped: long streams of panels, a first row that reads long panels for the " +
         "others, no borders for short rows of depthwise convolutions, strips of rows that stay in the caches, small tiles " +
         "without calls; GhostNet was at 0.90 before them, MobileNetV3-small at 0.86. Tried: blocks of 32 to 384 kB " +
         "(`kiln tune`), four steps of the reduction in a pass of its loop (little faster, for a fifth more code, and slower on " +
         "Node 20 and 22), loads of the next kernels' weights while a product is computed (no gain on an EPYC), kernels that " +
-        "share no code (2% faster, 102 kB of code). ShuffleNet's shuffles and copies are 4% of its time.",
+        "share no code (102 kB of it for GhostNet). ShuffleNet's shuffles and copies (`reshape`, `copy`) are 5% of its time.",
     },
   ];
 }

@@ -42,7 +42,8 @@ describe("within a limit", () => {
     const deep = net.layer("Relu", [net.conv(wide, 48, [3, 3], { group: 48, ...pads(1) })]);
     x = net.layer("Add", [x, net.conv(deep, 8, [1, 1])]);
     x = net.conv(net.layer("Relu", [net.conv(x, 48, [1, 1])]), 8, [3, 3], { strides: [2, 2], ...pads(1) });
-    await expectSame(net, net.layer("GlobalAveragePool", [x]), 0.7);
+    // The second wide value stays whole, with a border for its dense convolution: two thirds of the arena.
+    await expectSame(net, net.layer("GlobalAveragePool", [x]), 0.67);
   });
 
   test("SAME padding on odd extents, dilations, groups, pools", async () => {
@@ -109,16 +110,32 @@ describe("without a limit", () => {
     expect(keys).not.toContain(first);
   });
 
-  test("a deep network takes no more than some seconds", async () => {
-    const net = new Net([1, 8, 128, 128]);
-    let x = "x";
-    for (let i = 0; i < 150; i++) x = net.layer("Relu", [net.conv(x, 8, [3, 3], { group: 8, ...pads(1) })]);
-    const { report } = await compile(net.model(x));
-    expect(report.arenaBytes).toBeLessThanOrEqual(2 ** 21);
-  }, 20_000);
+  test("in a network so deep that the search is given up: none", async () => {
+    const deep = async (layers: number) => {
+      const net = new Net([1, 8, 128, 128]);
+      let x = "x";
+      for (let i = 0; i < layers; i++) {
+        const wide = net.layer("Relu", [net.conv(x, 64, [1, 1])]);
+        x = net.conv(wide, 8, [1, 1]);
+      }
+      return (await compile(net.model(x))).report.patches;
+    };
+    expect(await deep(4)).toBeDefined();
+    expect(await deep(100)).toBeUndefined();
+  });
+
+  test("a small arena: none, whatever it would cost", async () => {
+    const build = (size: number) => {
+      const net = new Net([1, 16, size, size]);
+      const wide = net.layer("Relu", [net.conv("x", 256, [1, 1])]);
+      const deep = net.layer("Relu", [net.conv(wide, 256, [1, 1])]);
+      return net.model(net.conv(deep, 16, [1, 1]));
+    };
+    expect((await compile(build(17))).report.patches).toBeDefined();
+    expect((await compile(build(15))).report.patches).toBeUndefined();
+  });
 
   test.each([
-    ["a small arena", 24, [3, 3], {}],
     ["dense windows", 80, [5, 5], {}],
     ["threads", 80, [3, 3], { features: { threads: true } }],
     ["small code", 80, [3, 3], { optimize: "s" }],
