@@ -10,6 +10,7 @@ import {
   type Variable,
 } from "../../compiler/loop/ir.js";
 import { Names } from "../../compiler/loop/rewrite.js";
+import { withoutDeadCode } from "./dead-code.js";
 import { type Column, type Formula, Parameters } from "./parameters.js";
 import { fillSkeleton, type Skeleton, type Slot } from "./skeleton.js";
 
@@ -41,6 +42,10 @@ export function mergeKernels(group: readonly Similar[]): {
       const base = bases.get(shapeOf(column))!;
       return { by: expressionOf(base), distance: column[0]! - base[0]! };
     },
+    step: (from, to) => {
+      const place = parameters.placeOfStep(values.indexOf(from), values.indexOf(to));
+      return place === undefined ? null : values[place]!;
+    },
     buffer: (buffer) => buffers.get(buffer)!,
     pointer: (buffer) => names.variable(`${buffer.name}_at`, i32),
   });
@@ -51,7 +56,7 @@ export function mergeKernels(group: readonly Similar[]): {
       buffers: [...buffers.values()],
       sizes: [...kernel.sizes, ...sizes.map(({ variable }) => variable)],
       ...(kernel.share !== undefined && { share: { ...kernel.share, time: longest(group) } }),
-      body: [...lets, ...body],
+      body: withoutDeadCode([...lets, ...body]),
     },
     sizes: group.map((_, i) => sizes.map(({ column }) => column[i]!)),
   };

@@ -29,6 +29,11 @@ export class Parameters {
     return this.places.get(column.join())!;
   }
 
+  /** Number of the formula that gives how much further one column goes than another, if there is one. */
+  placeOfStep(from: number, to: number): number | undefined {
+    return this.places.get(differences(this.columns[to]!, this.columns[from]!).join());
+  }
+
   private add(column: Column): void {
     const formula = this.multiple(column) ?? this.beyond(column) ?? this.sum(column);
     this.formulas.push(formula ?? { kind: "parameter", column });
@@ -57,9 +62,11 @@ export class Parameters {
 
   private sum(column: Column): Formula | undefined {
     for (const [of, other] of this.columns.entries()) {
-      const and = this.places.get(column.map((value, i) => value - other[i]!).join());
+      const and = this.places.get(differences(column, other).join());
       if (and !== undefined) return { kind: "sum", of, and };
     }
     return undefined;
   }
 }
+
+const differences = (a: Column, b: Column): Column => a.map((value, i) => value - b[i]!);

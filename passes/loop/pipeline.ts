@@ -4,7 +4,7 @@ import { share } from "../threads/share.js";
 import { addressing } from "./addressing.js";
 import { collapse } from "./collapse.js";
 import { hoist } from "./hoist.js";
-import { mergeSimilar } from "./merge-similar.js";
+import { mergeSimilar, mergeSimilarForSize } from "./merge-similar.js";
 import { outline } from "./outline.js";
 import type { LoopPass, ProgramPass } from "./pass.js";
 import { scalarize } from "./scalarize.js";
@@ -52,4 +52,4 @@ export function loopPasses(
 
 /** What runs behind the passes on single kernels. */
 export const programPasses = (level: 0 | 1 | 2 | 3 | "s"): readonly ProgramPass[] =>
-  level === 0 ? [] : [outline, mergeSimilar];
+  level === 0 ? [] : [outline, level === "s" ? mergeSimilarForSize : mergeSimilar];

@@ -20,7 +20,7 @@ import {
   rebuild,
   type Term,
 } from "../../compiler/loop/affine.js";
-import { add, div, mul, op, read, rem } from "../../compiler/loop/builder.js";
+import { add, div, mul, op, rem } from "../../compiler/loop/builder.js";
 import type { Access, Expr, For, Kernel, Statement, Variable } from "../../compiler/loop/ir.js";
 import {
   bottomUp,
@@ -31,10 +31,9 @@ import {
   mapOperands,
   Names,
   nodesOf,
-  operandsOf,
   statementsIn,
-  variablesOf,
 } from "../../compiler/loop/rewrite.js";
+import { withoutDeadCode } from "./dead-code.js";
 import type { LoopPass } from "./pass.js";
 import { KernelRanges } from "./ranges.js";
 import { boolConstant, type Op, simplifyOp } from "./simplify-rules.js";
@@ -243,51 +242,4 @@ function pointersIn(block: Block): Set<Variable> {
   for (const statement of statementsIn(block)) if (statement.kind === "store") note(statement);
   for (const expr of exprsIn(block)) if (expr.kind === "load") note(expr);
   return pointers;
-}
-
-/** Removes variables that no store, bound or condition depends on, with all that is assigned to them. */
-function withoutDeadCode(block: Block): Statement[] {
-  const live = liveVariables(block);
-  const keep = (statements: Block): Statement[] =>
-    statements.flatMap((statement): Statement[] => {
-      if (statement.kind === "let" || statement.kind === "assign")
-        return live.has(statement.variable) ? [statement] : [];
-      if (statement.kind === "for") {
-        const body = keep(statement.body);
-        return body.length > 0 ? [{ ...statement, body }] : [];
-      }
-      if (statement.kind !== "if") return [statement];
-      const [whenTrue, whenFalse] = [keep(statement.whenTrue), keep(statement.whenFalse)];
-      return whenTrue.length + whenFalse.length > 0 ? [{ ...statement, whenTrue, whenFalse }] : [];
-    });
-  const kept = keep(block);
-  // A loop that is gone no longer uses what its bounds were made of.
-  return countOf(kept) < countOf(block) ? withoutDeadCode(kept) : kept;
-}
-
-const countOf = (block: Block): number => [...statementsIn(block)].length;
-
-function liveVariables(block: Block): Set<Variable> {
-  const live = new Set<Variable>();
-  const definitions = new Map<Variable, Expr[]>();
-  const pending: Expr[] = [];
-  for (const statement of statementsIn(block)) {
-    if (statement.kind === "let" || statement.kind === "assign") {
-      const known = definitions.get(statement.variable);
-      if (known === undefined) definitions.set(statement.variable, [statement.value]);
-      else known.push(statement.value);
-    } else {
-      pending.push(...operandsOf(statement));
-      if (statement.kind === "store" && statement.pointer !== undefined)
-        pending.push(read(statement.pointer));
-    }
-  }
-  for (let expr = pending.pop(); expr !== undefined; expr = pending.pop()) {
-    for (const variable of variablesOf(expr)) {
-      if (live.has(variable)) continue;
-      live.add(variable);
-      pending.push(...(definitions.get(variable) ?? []));
-    }
-  }
-  return live;
 }
