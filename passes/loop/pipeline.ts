@@ -5,7 +5,7 @@ import { addressing } from "./addressing.js";
 import { collapse } from "./collapse.js";
 import { hoist } from "./hoist.js";
 import { mergeSimilar, mergeSimilarForSize } from "./merge-similar.js";
-import { outline } from "./outline.js";
+import { outline, outlineForSize } from "./outline.js";
 import type { LoopPass, ProgramPass } from "./pass.js";
 import { scalarize } from "./scalarize.js";
 import { seedSums } from "./seed-sums.js";
@@ -51,5 +51,7 @@ export function loopPasses(
 }
 
 /** What runs behind the passes on single kernels. */
-export const programPasses = (level: 0 | 1 | 2 | 3 | "s"): readonly ProgramPass[] =>
-  level === 0 ? [] : [outline, level === "s" ? mergeSimilarForSize : mergeSimilar];
+export function programPasses(level: 0 | 1 | 2 | 3 | "s"): readonly ProgramPass[] {
+  if (level === 0) return [];
+  return level === "s" ? [outlineForSize, mergeSimilarForSize] : [outline, mergeSimilar];
+}

@@ -6,13 +6,13 @@ import { parseKernel, parseProgram } from "../../../compiler/loop/parse.js";
 import { printKernel, printProgram } from "../../../compiler/loop/print.js";
 import { callsOf, invocationsIn, kernelsOf, usesOf, withInvoked } from "../../../compiler/loop/program.js";
 import { verifyKernel } from "../../../compiler/loop/verify.js";
-import { outline, outlineLoops } from "../../../passes/loop/outline.js";
+import { outline, outlineForSize, outlineLoops } from "../../../passes/loop/outline.js";
 import { loopPasses } from "../../../passes/loop/pipeline.js";
 import { structureOf } from "../../loop/structure.js";
 import { kernelSpecs, randomKernel } from "./random-kernels.js";
 import { firstDifference, imageFor, programOf, type RunOptions, runKernel, runModule } from "./running.js";
 
-const always = { time: 0, cost: 0 };
+const always = { time: 0, cost: 0, shortCost: 0 };
 
 /** y = x * w for `rows` of x, four columns at a time. */
 const product = (name: string, rows: number, depth: number, columns: number): Kernel =>
@@ -60,8 +60,13 @@ describe("outline", () => {
     expect([...usesOf(outlined).values()].map((uses) => uses.length)).toEqual([2, 1, 1]);
   });
 
-  it("leaves loops that are not worth it", () => {
+  it("leaves loops that are not worth it: short ones sooner than long ones, unless size is all", () => {
     expect(kernelsOf(outline.run(program))).toHaveLength(2);
+    const short = { time: 0, cost: 0, shortCost: Number.POSITIVE_INFINITY };
+    expect(kernelsOf(outlineLoops(program, short))).toHaveLength(2);
+    const tiles = programOf([optimised(product("product", 256, 8, 256))]);
+    expect(kernelsOf(outline.run(tiles)).map(({ name }) => name)).toEqual(["product"]);
+    expect(kernelsOf(outlineForSize.run(tiles)).map(({ name }) => name)).toContain("product_body");
     const large = programOf([optimised(product("product", 64, 128, 64))]);
     expect(kernelsOf(outline.run(large))).toHaveLength(2);
   });
