@@ -11,7 +11,7 @@
  */
 
 import { type Dim, DimExpression, isStatic, multiplyDims, printDim } from "../ir/dim.js";
-import { add, constantIndex, minIndex, mul, type Operand } from "../loop/builder.js";
+import { add, constantIndex, i32Constant, minIndex, mul, type Operand } from "../loop/builder.js";
 import type { Buffer, Expr } from "../loop/ir.js";
 import type { NodeScope } from "../lowering/context.js";
 import {
@@ -31,6 +31,7 @@ import {
   type TileResult,
   tileRuns,
 } from "./tile.js";
+import type { Taps } from "./window.js";
 
 export interface Contraction {
   /** Extents of the output places; tiles lie along the last. */
@@ -41,6 +42,8 @@ export interface Contraction {
   readonly panels: readonly Panels[];
   /** The channels of neighbouring taps of the last dim follow one another in memory. */
   readonly joinsTaps: boolean;
+  /** Places at both ends of the last dim, of fixed extent, of which not all taps count; none if absent. */
+  readonly edges?: { readonly before: number; readonly after: number };
 }
 
 export interface TilePlace extends TileColumns {
@@ -71,6 +74,10 @@ export interface ContractionOperands {
   readonly buffer: Buffer;
   /** Elements between the left operands of neighbouring places. */
   readonly rowStride: Expr;
+  /** Which taps count of the dims but the last, for places with these indices; all if absent. */
+  readonly outerTaps?: (places: readonly Expr[]) => readonly Taps[];
+  /** Whether a tap of the last dim does not count, for one of the edges. */
+  readonly isLeftOut?: (place: Expr, tap: Operand) => boolean;
   /** Element of the left operand for the first place of a tile. */
   readonly left: (places: readonly Expr[], taps: readonly Operand[], channel: Operand) => Expr;
   readonly panel: (stretch: number, panel: Operand) => Expr;
@@ -101,6 +108,10 @@ const otherRows: readonly number[] = [3, 4, 5, 6, 8];
  */
 const unrolledSteps = 8;
 const unrolledFirstLayer = 24;
+
+/** True where the taps of the last dim are written out for each channel, so that some of them may not count. */
+export const writesOutTaps = (channels: number, taps: readonly number[]): boolean =>
+  channels * taps.at(-1)! <= unrolledFirstLayer && taps.at(-1)! > 1;
 
 export function contract(s: NodeScope, shape: Contraction, operands: ContractionOperands): void {
   const depth = shape.taps.reduce<Dim>(multiplyDims, shape.channels);
@@ -149,7 +160,7 @@ interface Phase extends Omit<Tiling, "leads"> {
  * ran at 47 without the lead.
  */
 function phasesOf(s: NodeScope, shape: Contraction, stretch: Panels, depth: Dim, isPacked: boolean): Phase[] {
-  const extent = shape.out.at(-1)!;
+  const along = insideEdges(shape);
   const { leads, ...tiling } = tilingOf(
     s,
     shape,
@@ -157,19 +168,27 @@ function phasesOf(s: NodeScope, shape: Contraction, stretch: Panels, depth: Dim,
     depth,
     isPacked && leadPays(shape, stretch, depth),
   );
-  if (!leads) return [{ ...tiling, along: { start: 0, extent } }];
+  if (!leads) return [{ ...tiling, along }];
   return [
     { largest: 1, block: Number.POSITIVE_INFINITY, along: { start: 0, extent: 1 } },
-    { ...tiling, along: { start: 1, extent: (extent as number) - 1 } },
+    { ...tiling, along: { start: 1, extent: (along.extent as number) - 1 } },
   ];
+}
+
+/** The places of the last dim between its edges. */
+function insideEdges({ out, edges }: Contraction): Phase["along"] {
+  const extent = out.at(-1)!;
+  if (edges === undefined || typeof extent !== "number") return { start: 0, extent };
+  return { start: edges.before, extent: extent - edges.before - edges.after };
 }
 
 /** Where a place leads: rows of a panel, bytes of all weights, and places. */
 const leading = { depth: 384, bytes: 64 * 1024, fewest: 4, most: 64 };
 
-function leadPays({ out }: Contraction, stretch: Panels, depth: Dim): boolean {
+function leadPays({ out, edges }: Contraction, stretch: Panels, depth: Dim): boolean {
   const [extent, panels] = [out.at(-1)!, constantIndex(stretch.count)];
-  if (!isStatic(depth) || panels === undefined || typeof extent !== "number") return false;
+  if (!isStatic(depth) || panels === undefined || typeof extent !== "number" || edges !== undefined)
+    return false;
   if (depth < leading.depth || depth * panels * stretch.packed * 4 < leading.bytes) return false;
   const hasOneRow = out.slice(0, -1).every((one) => one === 1);
   return hasOneRow && extent >= leading.fewest && extent <= leading.most;
@@ -177,7 +196,7 @@ function leadPays({ out }: Contraction, stretch: Panels, depth: Dim): boolean {
 
 function tilingOf(s: NodeScope, shape: Contraction, stretch: Panels, depth: Dim, byCost: boolean): Tiling {
   const usual = rowsFor(stretch.columns, s.target);
-  const extent = shape.out.at(-1)!;
+  const { extent } = insideEdges(shape);
   const panels = constantIndex(stretch.count);
   // Of a single place the weights are read once, and threads share out all panels alike.
   const isWhole = shape.out.every((one) => one === 1);
@@ -246,10 +265,13 @@ function forParts(s: NodeScope, place: TilePlace, largest: number, body: (part: 
   if (whole < columns) at(whole, columns - whole);
 }
 
-/** Loops over blocks of panels, tiles of neighbouring places along the last dim, shared out evenly, and panels. */
+/**
+ * Loops over blocks of panels, tiles of neighbouring places along the last dim, shared out evenly, and panels. Places at
+ * the edges are tiles of their own, which know where they are.
+ */
 function forTiles(
   s: NodeScope,
-  { out }: Contraction,
+  { out, edges }: Contraction,
   { block, largest, along }: Phase,
   run: PanelRun,
   body: (rows: number, places: readonly Expr[], panel: Expr) => void,
@@ -261,17 +283,25 @@ function forTiles(
       s.for("o", 0, extent, (place) => nest([...places, place], start, end), { mode });
       return;
     }
+    const forPanels = (rows: number, place: Expr): void =>
+      s.for("panel", start, end, (panel) => body(rows, [...places, place], panel), { step: run.step });
+    for (const place of placesOn(edges, out.at(-1)!)) forPanels(1, i32Constant(place));
     for (const tiles of tileRuns(s, along.extent, largest)) {
       const first = add(tiles.start, along.start);
-      s.for("tile", 0, tiles.count, (tile) => {
-        const place = s.let("place", add(first, mul(tile, tiles.rows)));
-        s.for("panel", start, end, (panel) => body(tiles.rows, [...places, place], panel), {
-          step: run.step,
-        });
-      });
+      s.for("tile", 0, tiles.count, (tile) =>
+        forPanels(tiles.rows, s.let("place", add(first, mul(tile, tiles.rows)))),
+      );
     }
   };
   forPanelBlocks(s, run, block, (start, end) => nest([], start, end));
+}
+
+/** The places at both edges, in order. */
+function placesOn(edges: Contraction["edges"], extent: Extent): number[] {
+  if (edges === undefined || typeof extent !== "number") return [];
+  return Array.from({ length: extent }, (_, i) => i).filter(
+    (i) => i < edges.before || i >= extent - edges.after,
+  );
 }
 
 function multiplyTile(
@@ -283,8 +313,10 @@ function multiplyTile(
   tile: TilePlace,
 ): void {
   const accumulators = new Accumulators(s, { rows, columns: tile.columns });
-  forOuterTaps(s, shape, (taps, step) => {
+  const { outerTaps, isLeftOut } = operands;
+  forOuterTaps(s, shape, outerTaps?.(places), (taps, step) => {
     accumulate(s, shape, taps, step, (allTaps, channel, number) => {
+      if (isLeftOut?.(places.at(-1)!, allTaps.at(-1)!)) return;
       const from = operands.left(places, allTaps, channel);
       accumulators.multiplyAdd(
         (row) => s.loadSplat(operands.buffer, add(from, mul(operands.rowStride, row))),
@@ -306,10 +338,11 @@ const joinsLastTap = ({ taps, channels, joinsTaps }: Contraction): boolean =>
 const innerSteps = (shape: Contraction): Dim =>
   joinsLastTap(shape) ? multiplyDims(shape.channels, shape.taps.at(-1)!) : shape.channels;
 
-/** Loops over the taps that are not part of the inner steps. */
+/** Loops over the taps that are not part of the inner steps, those that count. */
 function forOuterTaps(
   s: NodeScope,
   shape: Contraction,
+  counting: readonly Taps[] | undefined,
   body: (taps: readonly Operand[], step: Expr) => void,
 ): void {
   const outer = joinsLastTap(shape) ? shape.taps.slice(0, -1) : shape.taps;
@@ -320,7 +353,8 @@ function forOuterTaps(
       return;
     }
     const stride = shape.taps.slice(taps.length + 1).reduce<Dim>(multiplyDims, shape.channels);
-    s.for("tap", 0, extent, (tap) => nest([...taps, tap], add(step, mul(tap, s.dim(stride)))));
+    const { start, end } = counting?.[taps.length] ?? { start: 0, end: extent };
+    s.for("tap", start, end, (tap) => nest([...taps, tap], add(step, mul(tap, s.dim(stride)))));
   };
   nest([], add(0, 0));
 }

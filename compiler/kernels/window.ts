@@ -32,11 +32,17 @@ export interface Taps {
 const unrolledTaps = 9;
 
 /** The taps on one spatial dim of the window whose result lies at `place`. */
-export function tapsOf(s: KernelScope, p: WindowShape, dim: number, place: Expr): Taps {
+export function tapsOf(
+  s: KernelScope,
+  p: WindowShape,
+  dim: number,
+  place: Expr,
+  before = s.dim(p.before[dim]!),
+): Taps {
   const kernel = s.dim(p.kernel[dim]!);
   if (p.inside) return { start: 0, end: kernel, padded: kernel };
   const dilation = p.dilations[dim]!;
-  const first = s.let("first", sub(mul(place, p.strides[dim]!), s.dim(p.before[dim]!)));
+  const first = s.let("first", sub(mul(place, p.strides[dim]!), before));
   const reach = (limit: Expr): Expr =>
     minIndex(div(maxIndex(sub(add(limit, dilation - 1), first), 0), dilation), kernel);
   const extent = s.dim(p.shape[dim + 2]!);

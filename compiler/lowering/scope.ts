@@ -77,6 +77,11 @@ export class KernelScope extends KernelBuilder {
     return mul(size, factor);
   }
 
+  /** A number that the call gives, so that kernels which differ in it alone become one. */
+  parameter(value: number): Expr {
+    return this.size(`n${this.dims.push(value) - 1}`);
+  }
+
   /**
    * A tensor as a parameter of the kernel. The same tensor is one parameter however often it is asked for. It may be
    * read as another type of as many bits.

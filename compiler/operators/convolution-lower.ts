@@ -3,8 +3,10 @@
  * that those do not cover.
  */
 
-import { type Dim, floorDivDims, isStatic, productOfDims } from "../ir/dim.js";
+import { type Dim, equalDims, floorDivDims, isStatic, productOfDims } from "../ir/dim.js";
+import { isRowMajor } from "../ir/graph.js";
 import { elementCount, type TensorData } from "../ir/tensor.js";
+import { writesOutTaps } from "../kernels/contraction.js";
 import {
   type ConvolutionParameters,
   convolution,
@@ -21,6 +23,7 @@ import { isEmptyBorder, joins } from "../lowering/border.js";
 import type { LoweringContext, NodeScope } from "../lowering/context.js";
 import { extentsName } from "../lowering/names.js";
 import type { Border, Placement, Target } from "../lowering/scope.js";
+import { denseStrides } from "../lowering/strided.js";
 import { type ConvolutionAttributes, convolutionWindow } from "./convolution-window.js";
 import { lowerWinograd, winogradBorder, winogradPlan } from "./convolution-winograd.js";
 import type { NodeView } from "./operator.js";
@@ -113,28 +116,34 @@ export function convolutionBorder(context: NodeView<ConvolutionAttributes>, targ
   return plan === null ? border : winogradBorder(plan, border);
 }
 
-/** True of a depthwise convolution with channels side by side that needs no zeros around its input. */
+/** True where the kernel leaves out the taps outside of the input, which needs no zeros around it then. */
 function leavesOutTaps(
   context: NodeView<ConvolutionAttributes>,
   p: ConvolutionParameters,
   target: Target,
 ): boolean {
   const { type, shape } = context.input(0);
-  if (!isDepthwise(p) || context.input(1).constant === null || type.layout?.at(-1) !== 1) return false;
   const border = borderOf(convolutionWindow(context));
   if (border === null || isEmptyBorder(border) || !shape.slice(2).every(isStatic)) return false;
-  return hasShortRows({ ...p, channels: p.groups }, target);
+  if (context.input(1).constant === null) return false;
+  if (isDepthwise(p)) return type.layout?.at(-1) === 1 && hasShortRows({ ...p, channels: p.groups }, target);
+  const isFirstLayer = p.groups === 1 && isRowMajor(type) && writesOutTaps(p.inChannels, p.kernel);
+  return isFirstLayer && target.simd && winogradPlan(context, p, target) === null;
 }
 
 function lowerPacked(context: LoweringContext<ConvolutionAttributes>, p: ConvolutionParameters): void {
   const weights = context.input(1).constant;
   const window = convolutionWindow(context);
+  const leavesOut = leavesOutTaps(context, p, context.target);
   const unbordered = context.placement(0);
-  if (leavesOutTaps(context, p, context.target) && unbordered.strided.strides[1] === 1) {
-    lowerDepthwise(context, p, unbordered, weights!, { ...window, shape: unbordered.strided.shape });
+  const outside = { ...window, shape: unbordered.strided.shape };
+  if (leavesOut && isDepthwise(p) && unbordered.strided.strides[1] === 1) {
+    lowerDepthwise(context, p, unbordered, weights!, outside);
     return;
   }
-  const input = context.withBorder(0, convolutionBorder(context, context.target) ?? borderOf(window)!);
+  const isFirstLayer = leavesOut && !isDepthwise(p);
+  const border = convolutionBorder(context, context.target) ?? borderOf(window)!;
+  const input = isFirstLayer ? unbordered : context.withBorder(0, border);
   const plan = winogradPlan(context, p, context.target);
   if (plan !== null && input.strided.strides[1] === 1) {
     lowerWinograd(context, plan, input);
@@ -155,6 +164,7 @@ function lowerPacked(context: LoweringContext<ConvolutionAttributes>, p: Convolu
       input: s.view("x", place, "read"),
       weights: s.view("w", packed, "read"),
       packed: weights !== null,
+      ...(isFirstLayer && { window: outside, isPatch: isPart(unbordered) }),
       result: (value, n, channel, places) => {
         s.result(value, [n, channel, ...placesOf(s, places)], { axis: 1, count: value.type.lanes });
       },
@@ -168,6 +178,10 @@ function lowerPacked(context: LoweringContext<ConvolutionAttributes>, p: Convolu
     });
   });
 }
+
+/** True of a tensor that is a part of another: its elements do not follow one another in memory. */
+const isPart = ({ strided: { shape, strides } }: Placement): boolean =>
+  denseStrides(shape).some((stride, axis) => shape[axis] !== 1 && !equalDims(stride, strides[axis]!));
 
 function lowerDepthwise(
   context: LoweringContext<ConvolutionAttributes>,

@@ -1,10 +1,12 @@
 /** Convolutions of any rank, stride, dilation, padding and grouping, against onnxruntime-web at every level. */
 
 import fc from "fast-check";
-import { describe, test } from "vitest";
+import { describe, expect, test } from "vitest";
+import { compile } from "../../compiler/index.js";
+import { type TensorData, tensorOf } from "../../compiler/ir/tensor.js";
 import { expectLevels } from "../harness.js";
 import { randomTensor, sweep } from "../harness-random.js";
-import type { AttributeSpec, ModelSpec } from "../onnx/build-model.js";
+import { type AttributeSpec, buildModel, type ModelSpec, type NodeSpec } from "../onnx/build-model.js";
 import { expectNode } from "./cases.js";
 
 interface Geometry {
@@ -162,6 +164,70 @@ test("depthwise with rows of one tile or two", () => {
     }),
     sweep(60),
   );
+});
+
+/** Windows may miss the input, and all places of a row may be at its edges. */
+test("first layers, which leave out the taps outside of the image", () => {
+  const each = (values: fc.Arbitrary<number>) => fc.tuple(values, values);
+  const shapes = fc.record({
+    batch: fc.constantFrom(1, 2),
+    inPerGroup: fc.integer({ min: 1, max: 4 }),
+    outPerGroup: fc.constantFrom(1, 2, 4, 5, 8, 17),
+    spatial: fc.tuple(fc.integer({ min: 1, max: 6 }), fc.integer({ min: 1, max: 30 })),
+    kernel: fc.tuple(fc.integer({ min: 1, max: 4 }), fc.integer({ min: 2, max: 7 })),
+    strides: each(fc.integer({ min: 1, max: 3 })),
+    dilations: each(fc.integer({ min: 1, max: 2 })),
+    before: each(fc.integer({ min: 0, max: 6 })),
+    after: each(fc.integer({ min: 0, max: 6 })),
+    bias: fc.boolean(),
+  });
+  const fitting = shapes.filter(({ spatial, kernel, dilations, before, after }) =>
+    spatial.every((n, i) => n + before[i]! + after[i]! > (kernel[i]! - 1) * dilations[i]!),
+  );
+  return fc.assert(
+    fc.asyncProperty(fitting, ({ before, after, strides, dilations, ...g }) =>
+      check({ ...g, groups: 1, attributes: { strides, dilations, pads: [...before, ...after] } }),
+    ),
+    sweep(60),
+  );
+});
+
+test("a first layer on parts of an image shares its code, and copies none of them", async () => {
+  const rows = (name: string, start: number, end: number): Record<string, TensorData> => ({
+    [`${name}.start`]: tensorOf("int64", [1], [start]),
+    [`${name}.end`]: tensorOf("int64", [1], [end]),
+  });
+  const part = (name: string, pads: number[]): NodeSpec[] => [
+    { op: "Slice", inputs: ["x", `${name}.start`, `${name}.end`, "axis"], outputs: [`${name}.x`] },
+    {
+      op: "Conv",
+      inputs: [`${name}.x`, "w", "b"],
+      outputs: [name],
+      attributes: { pads, strides: [2, 2] },
+    },
+  ];
+  const model: ModelSpec = {
+    inputs: { x: ["float32", [1, 3, 24, 26]] },
+    outputs: { y: ["float32"] },
+    initializers: {
+      w: randomTensor(1, [16, 3, 3, 3]),
+      b: randomTensor(2, [16]),
+      axis: tensorOf("int64", [1], [2]),
+      ...rows("top", 0, 8),
+      ...rows("middle", 7, 16),
+      ...rows("bottom", 15, 24),
+    },
+    nodes: [
+      ...part("top", [1, 1, 0, 1]),
+      ...part("middle", [0, 1, 0, 1]),
+      ...part("bottom", [0, 1, 1, 1]),
+      { op: "Concat", inputs: ["top", "middle", "bottom"], outputs: ["y"], attributes: { axis: 2 } },
+    ],
+  };
+  await expectLevels(model, { x: randomTensor(3, [1, 3, 24, 26]) });
+  const { report } = await compile(buildModel(model));
+  const kernels = report.kernels.map(({ name, calls }) => `${name} ${calls}`);
+  expect(kernels).toEqual(["conv_3x3_s2x2_3to16_4x13 3", "relayout 1"]);
 });
 
 describe("shapes with paths of their own", () => {
