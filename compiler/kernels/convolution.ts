@@ -4,8 +4,9 @@
  *
  * Any number of spatial dims, strides, dilations and groups. The input has its border of zeros in memory already, so
  * every tap is a plain address, and the places of a tile differ by constants; or it is a first layer's, whose few taps
- * are written out: those outside of the input are left out then, and no image is copied to where it has room. Weights are packed in panels of eight
- * output channels, in the order in which the reduction reads them.
+ * are written out: those outside of the input are left out then, and no image is copied to where it has room.
+ *
+ * Weights are packed in panels of eight output channels, the last of up to twelve, in the order in which they are read.
  */
 
 import { type Dim, equalDims, isStatic, multiplyDims } from "../ir/dim.js";
@@ -15,7 +16,14 @@ import type { Expr } from "../loop/ir.js";
 import type { NodeScope } from "../lowering/context.js";
 import type { TensorView } from "../lowering/scope.js";
 import { type Contraction, contract, packedWeights } from "./contraction.js";
-import { lanes, loadColumns, type PackedPanels, packedOffset, packPanels, panelsOf } from "./tile.js";
+import {
+  lanes,
+  loadColumns,
+  type PackedPanels,
+  packedOffset,
+  packPanels,
+  panelsWithWideLast,
+} from "./tile.js";
 import { tapsOf, type WindowShape } from "./window.js";
 
 export interface ConvolutionParameters {
@@ -57,7 +65,7 @@ export const convolutionFlops = (p: ConvolutionParameters): number =>
     ? 2 * p.batch * p.groups * p.outChannels * convolutionDepth(p) * product(p.out)
     : 0;
 
-const panelsFor = (p: ConvolutionParameters): PackedPanels[] => panelsOf(p.outChannels, 8);
+const panelsFor = (p: ConvolutionParameters): PackedPanels[] => panelsWithWideLast(p.outChannels, 8);
 
 /** Packs weights [groups * outChannels, inChannels, ...kernel] as the kernel below reads them. */
 export function packConvolution(p: ConvolutionParameters, weights: TensorData): TensorData {
