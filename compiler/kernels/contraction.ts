@@ -195,7 +195,7 @@ function leadPays({ out, edges }: Contraction, stretch: Panels, depth: Dim): boo
 }
 
 function tilingOf(s: NodeScope, shape: Contraction, stretch: Panels, depth: Dim, byCost: boolean): Tiling {
-  const usual = rowsFor(stretch.columns, s.target);
+  const usual = rowsFor(stretch.columns, s.target, isStatic(depth) ? depth : undefined);
   const { extent } = insideEdges(shape);
   const panels = constantIndex(stretch.count);
   // Of a single place the weights are read once, and threads share out all panels alike.
