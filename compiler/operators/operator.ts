@@ -95,7 +95,7 @@ export interface NodeView<S extends AttributeSchema = AttributeSchema> {
    */
   requireEqual(a: Dim, b: Dim, reason: string): void;
   /** Raises an error that names the node. */
-  fail(reason: string, code?: "E_MODEL" | "E_SHAPE" | "E_UNSUPPORTED", hint?: string): never;
+  fail(reason: string, code?: "E_MODEL" | "E_SHAPE" | "E_UNSUPPORTED" | "E_LIMIT", hint?: string): never;
 }
 
 /** Access to the elements of a node's inputs while code for one result element is made. */
@@ -174,7 +174,7 @@ export interface ImportedNode<S extends AttributeSchema = AttributeSchema> {
   /** The graphs that the node has as attributes, by the names in `graphs`. */
   readonly bodies: ReadonlyMap<string, GraphBody>;
   /** Raises an error that names the node; E_MODEL unless another code is given. */
-  fail(reason: string, code?: "E_MODEL" | "E_SHAPE" | "E_UNSUPPORTED", hint?: string): never;
+  fail(reason: string, code?: "E_MODEL" | "E_SHAPE" | "E_UNSUPPORTED" | "E_LIMIT", hint?: string): never;
 }
 
 /** An old version with attributes (and inputs) of its own, typed for its rewrite to current operators. */
@@ -297,7 +297,7 @@ export function viewNode(operator: Operator, node: Node, constraints?: DimConstr
   const name = node.source[0] ?? node.outputs[0]?.name ?? "";
   const fail = (
     reason: string,
-    code: "E_MODEL" | "E_SHAPE" | "E_UNSUPPORTED" = "E_MODEL",
+    code: "E_MODEL" | "E_SHAPE" | "E_UNSUPPORTED" | "E_LIMIT" = "E_MODEL",
     hint?: string,
   ): never => {
     throw new KilnError(code, reason, {

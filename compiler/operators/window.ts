@@ -72,6 +72,7 @@ export function windowOf(
     const out = spatial.map((dim, i) => ceilDivDims(dim, strides[i]!));
     const total = spatial.map((dim, i) => {
       const reach = addDims(multiplyDims(addDims(out[i]!, -1), strides[i]!), extents[i]!);
+      requireReach(context, isStatic(reach) ? reach : 0, extents[i]!, dilations[i]!);
       return maxDims(subtractDims(reach, dim), 0);
     });
     const less = total.map((dim) => floorDivDims(dim, 2));
@@ -80,6 +81,10 @@ export function windowOf(
     return { kernel, strides, dilations, before, after, out, inside: total.every((dim) => dim === 0) };
   }
   const [before, after] = padding(context, attributes, rank);
+  before.forEach((n, i) => {
+    const [dim, added] = [spatial[i]!, n + after[i]!];
+    requireReach(context, isStatic(dim) ? dim + added : added, extents[i]!, dilations[i]!);
+  });
   const rounding = ceilMode && attributes.auto_pad !== "VALID";
   const out = spatial.map((dim, i): Dim => {
     const room = subtractDims(addDims(dim, before[i]! + after[i]!), extents[i]!);
@@ -95,6 +100,13 @@ export function windowOf(
     return before[i] === 0 && fits;
   });
   return { kernel, strides, dilations, before, after, out, inside };
+}
+
+/** Kernels compute where taps lie, also in the padding, in 32 bits with a sign. */
+function requireReach(context: Fail, padded: number, extent: Dim, dilation: number): void {
+  const reach = Math.max(padded, isStatic(extent) ? extent : 0);
+  if (reach + dilation < 2 ** 31) return;
+  context.fail(`a window over ${reach} elements, padding included, reaches too far to compute`, "E_LIMIT");
 }
 
 /** In ceil mode a last window that would start in the padding after the input is left out, as in the reference. */

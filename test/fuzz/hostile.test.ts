@@ -163,13 +163,46 @@ describe("limits", () => {
   });
 
   test("padding, strides and dilations beyond what addresses can reach", async () => {
-    const pool = (attributes: NonNullable<NodeSpec["attributes"]>): ModelSpec => ({
+    const convolution = (attributes: NonNullable<NodeSpec["attributes"]>): ModelSpec => ({
       inputs: { x: ["float32", [1, 1, 8, 8]] },
       outputs: { y: ["float32"] },
       initializers: { w: tensorOf("float32", [1, 1, 2, 2], [1, 2, 3, 4]) },
       nodes: [{ op: "Conv", inputs: ["x", "w"], outputs: ["y"], attributes }],
     });
-    await refused(pool({ pads: [2 ** 30, 2 ** 30, 2 ** 30, 2 ** 30] }), /elements/);
-    await refused(pool({ pads: [2 ** 31, 0, 0, 0], strides: [2 ** 31, 1] }), /memory|elements/);
+    await refused(convolution({ pads: [2 ** 30, 2 ** 30, 2 ** 30, 2 ** 30] }), /elements/);
+    await refused(convolution({ pads: [2 ** 31, 0, 0, 0], strides: [2 ** 31, 1] }), /memory|elements/);
+    const depthwise: ModelSpec = {
+      inputs: { x: ["float32", [1, 8, 8, 8]] },
+      outputs: { z: ["float32"] },
+      initializers: {
+        v: tensorOf("float32", [8, 8, 1, 1], new Array(64).fill(1)),
+        w: tensorOf("float32", [8, 1, 2, 2], new Array(32).fill(1)),
+      },
+      nodes: [
+        { op: "Conv", inputs: ["x", "v"], outputs: ["y"] },
+        {
+          op: "Conv",
+          inputs: ["y", "w"],
+          outputs: ["z"],
+          attributes: { group: 8, pads: [2 ** 31, 0, 0, 0], strides: [2 ** 31, 1] },
+        },
+      ],
+    };
+    await refused(depthwise, /memory|elements/);
+    const pool: ModelSpec = {
+      inputs: { x: ["float32", [1, 1, 8, 8]] },
+      outputs: { y: ["float32"] },
+      nodes: [
+        {
+          op: "MaxPool",
+          inputs: ["x"],
+          outputs: ["y"],
+          attributes: { kernel_shape: [2 ** 31, 1], pads: [2 ** 31 - 1, 0, 0, 0] },
+        },
+      ],
+    };
+    await refused(pool, /elements/);
+    const same = { kernel_shape: [2 ** 31, 1], auto_pad: "SAME_UPPER" };
+    await refused({ ...pool, nodes: [{ ...pool.nodes[0]!, attributes: same }] }, /elements/);
   });
 });
