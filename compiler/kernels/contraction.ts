@@ -14,20 +14,15 @@ import { type Dim, DimExpression, isStatic, multiplyDims, printDim } from "../ir
 import { add, constantIndex, i32Constant, minIndex, mul, type Operand } from "../loop/builder.js";
 import type { Buffer, Expr } from "../loop/ir.js";
 import type { NodeScope } from "../lowering/context.js";
+import { columnOf, type PanelRun, type Panels, panelRuns, panelsAtOnce, type TileColumns } from "./panels.js";
 import {
   Accumulators,
-  columnOf,
   columnsFor,
   type Extent,
   extentOf,
   lanes,
-  type PanelRun,
-  type Panels,
-  panelRuns,
-  panelsAtOnce,
   rowsFor,
   splitEvenly,
-  type TileColumns,
   type TileResult,
   tileRuns,
 } from "./tile.js";

@@ -16,14 +16,8 @@ import type { Expr } from "../loop/ir.js";
 import type { NodeScope } from "../lowering/context.js";
 import type { TensorView } from "../lowering/scope.js";
 import { type Contraction, contract, packedWeights } from "./contraction.js";
-import {
-  lanes,
-  loadColumns,
-  type PackedPanels,
-  packedOffset,
-  packPanels,
-  panelsWithWideLast,
-} from "./tile.js";
+import { type PackedPanels, packedOffset, packPanels, panelsWithWideLast } from "./panels.js";
+import { lanes, loadColumns } from "./tile.js";
 import { tapsOf, type WindowShape } from "./window.js";
 
 export interface ConvolutionParameters {

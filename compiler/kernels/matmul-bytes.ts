@@ -15,7 +15,8 @@ import { add, constant, i32Constant, mul, type Operand, op, read, splat } from "
 import type { Buffer, Expr, ExprType, Variable } from "../loop/ir.js";
 import type { NodeScope } from "../lowering/context.js";
 import { forPanelTiles, type PanelTile, vectorAt } from "./panel-tiles.js";
-import { columnOf, finishTile, lanes, packedOffset, panelsOf, type TileResult, vectorsOf } from "./tile.js";
+import { columnOf, packedOffset, panelsOf } from "./panels.js";
+import { finishTile, lanes, type TileResult, vectorsOf } from "./tile.js";
 
 export interface ByteMatrix {
   /** Runs of steps of the depth; those of one follow one another in a row of the left operand. */

@@ -11,7 +11,8 @@ import { highHalves, highLanes, lowHalves, lowLanes } from "../loop/lanes.js";
 import type { NodeScope } from "../lowering/context.js";
 import type { TensorView } from "../lowering/scope.js";
 import type { MatmulOperands, MatmulParameters } from "./matmul.js";
-import { lanes, panelsAtRunTime, type Tile, tileRuns } from "./tile.js";
+import { panelsAtRunTime } from "./panels.js";
+import { lanes, type Tile, tileRuns } from "./tile.js";
 
 /**
  * Rows up to which the right operand is not transposed first. Of 128 by 1024, of depth 64, `kiln profile` printed 3.1 ms

@@ -17,17 +17,8 @@ import { add, constant, i32Constant, mul, type Operand, op, read } from "../loop
 import { type Buffer, type Expr, type ExprType, f32, f32x4, type Variable } from "../loop/ir.js";
 import type { NodeScope } from "../lowering/context.js";
 import { forPanelTiles, type PanelTile, vectorAt } from "./panel-tiles.js";
-import {
-  Accumulators,
-  columnOf,
-  lanes,
-  type PackedPanels,
-  packedOffset,
-  packPanels,
-  panelsOf,
-  type TileResult,
-  vectorsOf,
-} from "./tile.js";
+import { columnOf, type PackedPanels, packedOffset, packPanels, panelsOf } from "./panels.js";
+import { Accumulators, lanes, type TileResult, vectorsOf } from "./tile.js";
 
 export interface BlockMatrix {
   readonly depth: number;

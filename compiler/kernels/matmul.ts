@@ -16,15 +16,14 @@ import { contract, packedWeights } from "./contraction.js";
 import { directMatmul } from "./matmul-direct.js";
 import { canMultiplyRows, multiplyRows } from "./matmul-dot.js";
 import {
-  lanes,
-  loadColumns,
   type PackedPanels,
   type Panels,
   packedOffset,
   packPanels,
   panelsAtRunTime,
   panelsOf,
-} from "./tile.js";
+} from "./panels.js";
+import { lanes, loadColumns } from "./tile.js";
 
 export interface MatmulParameters {
   readonly rows: Dim;

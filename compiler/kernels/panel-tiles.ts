@@ -5,16 +5,8 @@ import { add, mul } from "../loop/builder.js";
 import type { Expr } from "../loop/ir.js";
 import type { NodeScope } from "../lowering/context.js";
 import { loopsInOrder } from "../lowering/loops.js";
-import {
-  lanes,
-  type PackedPanels,
-  packedOffset,
-  panelRuns,
-  panelsAtOnce,
-  type Tile,
-  type TileColumns,
-  tileRuns,
-} from "./tile.js";
+import { type PackedPanels, packedOffset, panelRuns, panelsAtOnce, type TileColumns } from "./panels.js";
+import { lanes, type Tile, tileRuns } from "./tile.js";
 
 export interface PanelTiling {
   readonly panels: readonly PackedPanels[];

@@ -22,7 +22,8 @@ import type { Buffer, Expr } from "../loop/ir.js";
 import type { NodeScope } from "../lowering/context.js";
 import type { Target, TensorView } from "../lowering/scope.js";
 import { contract } from "./contraction.js";
-import { inlineOperations, lanes, type PackedPanels, packedOffset, packPanels, panelsOf } from "./tile.js";
+import { type PackedPanels, packedOffset, packPanels, panelsOf } from "./panels.js";
+import { inlineOperations, lanes } from "./tile.js";
 import {
   blocksOf,
   blockTiles,
