@@ -102,7 +102,7 @@ export function panelsOf(columns: number, wide: number): PackedPanels[] {
 
 /**
  * The same, but where four columns or fewer would be left over the last panel has these, too. A tile of one vector loads
- * more than it multiplies: 1x1 convolutions of 24 to 36 channels at 56x56 run at 55 GFLOP/s in place of 52.
+ * more than it multiplies, and takes code of its own: GhostNet's is 1.3 kB smaller without.
  */
 export function panelsWithWideLast(columns: number, wide: number): PackedPanels[] {
   const panels = panelsOf(columns, wide);

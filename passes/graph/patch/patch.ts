@@ -5,7 +5,7 @@
  *
  * Where the arena is limited it is kept within the limit: where the plan needs more than it should, the search aims
  * lower. Else it is made as small as costs next to nothing. What a strip makes then lies in the caches when the next
- * node reads it: by `kiln bench` on an EPYC, MobileNetV2 takes 11.7 ms and 1.4 MB, with `--no-patches` 12.5 ms and 6.2.
+ * node reads it: by `kiln bench` on an EPYC, MobileNetV2 takes 11.7 ms and 1.4 MB, with `--no-patches` 12.0 ms and 6.2.
  *
  * @throws KilnError E_LIMIT naming the tensors that stand in the way where nothing does
  */

@@ -71,6 +71,22 @@ describe("outline", () => {
     expect(kernelsOf(outline.run(large))).toHaveLength(2);
   });
 
+  it("makes functions of long bodies sooner than of short ones that take as long", () => {
+    const polynomial = (terms: number, columns: number) =>
+      parseKernel(`kernel @polynomial(x: read f32[${512 * columns}], y: write f32[${512 * columns}]) {
+        for i in 0..512 {
+          for j in 0..${columns} {
+            let x0: f32 = x[i * ${columns} + j]
+            ${Array.from({ length: terms }, (_, n) => `let x${n + 1}: f32 = x${n} * x0 + ${n}.5`).join("\n")}
+            y[i * ${columns} + j] = x${terms}
+          }
+        }
+      }`);
+    const namesOf = (kernel: Kernel) => kernelsOf(outline.run(programOf([kernel]))).map(({ name }) => name);
+    expect(namesOf(polynomial(120, 8))).toEqual(["polynomial_body", "polynomial"]);
+    expect(namesOf(polynomial(8, 120))).toEqual(["polynomial"]);
+  });
+
   it("takes the loop around where a body goes on with what is outside", () => {
     const kernel = parseKernel(`kernel @sum(x: read f32[96], y: write f32[4]) {
       for i in 0..4 {
