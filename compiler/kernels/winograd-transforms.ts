@@ -11,25 +11,24 @@ export interface WinogradTransform {
   readonly input: (d: readonly Expr[]) => Expr[];
   /** At m: results from frequencies. */
   readonly output: (m: readonly Expr[]) => Expr[];
-  /** G: one row for each frequency. */
-  readonly weights: readonly (readonly number[])[];
+  /** G g: the frequencies of a row of the weights. */
+  readonly weights: (g: readonly Expr[]) => Expr[];
 }
 
 const sum = (...terms: Expr[]): Expr => terms.reduce((a, b) => op("add", a, b));
 const minus = (a: Expr, b: Expr): Expr => op("sub", a, b);
 const times = (a: Expr, factor: number): Expr => op("mul", a, factor);
+const over = (a: Expr, divisor: number): Expr => op("div", a, divisor);
 
 /** Of the points 0, 1, -1 and infinity; and 0, 1, -1, 2, -2 and infinity. */
 export const winogradTransforms: Readonly<Record<WinogradSize, WinogradTransform>> = {
   2: {
     input: ([a, b, c, d]) => [minus(a!, c!), sum(b!, c!), minus(c!, b!), minus(b!, d!)],
     output: ([a, b, c, d]) => [sum(a!, b!, c!), minus(minus(b!, c!), d!)],
-    weights: [
-      [1, 0, 0],
-      [1 / 2, 1 / 2, 1 / 2],
-      [1 / 2, -1 / 2, 1 / 2],
-      [0, 0, 1],
-    ],
+    weights: ([a, b, c]) => {
+      const [ends, middle] = [times(sum(a!, c!), 1 / 2), times(b!, 1 / 2)];
+      return [a!, sum(ends, middle), minus(ends, middle), c!];
+    },
   },
   4: {
     input: ([a, b, c, d, e, f]) => {
@@ -54,13 +53,17 @@ export const winogradTransforms: Readonly<Record<WinogradSize, WinogradTransform
         sum(nearOdd, times(farOdd, 8), f!),
       ];
     },
-    weights: [
-      [1 / 4, 0, 0],
-      [-1 / 6, -1 / 6, -1 / 6],
-      [-1 / 6, 1 / 6, -1 / 6],
-      [1 / 24, 1 / 12, 1 / 6],
-      [1 / 24, -1 / 12, 1 / 6],
-      [0, 0, 1],
-    ],
+    weights: ([a, b, c]) => {
+      // Divisions, as 1 / 6 is not exact, and behind the sums: fewer results are rounded.
+      const [near, far, farOdd] = [sum(a!, c!), sum(a!, times(c!, 4)), times(b!, 2)];
+      return [
+        times(a!, 1 / 4),
+        over(sum(near, b!), -6),
+        over(minus(near, b!), -6),
+        over(sum(far, farOdd), 24),
+        over(minus(far, farOdd), 24),
+        c!,
+      ];
+    },
   },
 };

@@ -15,14 +15,14 @@
  */
 
 import { type Dim, isStatic } from "../ir/dim.js";
-import { elementCount, type TensorData, tensor } from "../ir/tensor.js";
+import { elementCount } from "../ir/tensor.js";
 import type { Operand } from "../loop/builder.js";
 import { add, i32Constant, minIndex, mul, op, sub } from "../loop/builder.js";
 import type { Buffer, Expr } from "../loop/ir.js";
 import type { NodeScope } from "../lowering/context.js";
 import type { Target, TensorView } from "../lowering/scope.js";
 import { contract } from "./contraction.js";
-import { type PackedPanels, packedOffset, packPanels, panelsOf } from "./panels.js";
+import { packedOffset } from "./panels.js";
 import { inlineOperations, lanes } from "./tile.js";
 import {
   blocksOf,
@@ -33,6 +33,7 @@ import {
   wholeBlock,
 } from "./winograd-blocks.js";
 import { type WinogradSize, winogradTransforms } from "./winograd-transforms.js";
+import { winogradPanels } from "./winograd-weights.js";
 
 export interface WinogradParameters {
   readonly size: WinogradSize;
@@ -46,7 +47,7 @@ export interface WinogradParameters {
 export interface WinogradOperands {
   /** [batch, channels, rows, columns], with the border and room for whole tiles. */
   readonly input: TensorView;
-  /** As `packWinograd` makes them. */
+  /** As `winogradWeights` makes them. */
   readonly weights: TensorView;
   /** Memory of `winogradScratch` elements for the transforms, and for a tile of vectors. */
   readonly transformed: TensorView;
@@ -112,30 +113,6 @@ export function winogradFlops(p: WinogradParameters): number {
   const tiles = [p.batch, ...tilesAlong(p)];
   if (!tiles.every(isStatic)) return 0;
   return 2 * frequencies(p) * elementCount(tiles) * p.inChannels * p.outChannels;
-}
-
-const panelsFor = (p: Pick<WinogradParameters, "outChannels">): PackedPanels[] => panelsOf(p.outChannels, 8);
-
-/** Weights [outChannels, inChannels, 3, 3] as G g Gt for every frequency, packed in panels. */
-export function packWinograd(p: WinogradParameters, weights: TensorData): TensorData {
-  const { weights: g } = winogradTransforms[p.size];
-  const data = weights.data as Float32Array;
-  const across = side(p);
-  const packed = packPanels(
-    frequencies(p),
-    p.inChannels,
-    p.outChannels,
-    panelsFor(p),
-    (frequency, row, column) => {
-      const [u, v] = [g[Math.floor(frequency / across)]!, g[frequency % across]!];
-      const first = (column * p.inChannels + row) * 9;
-      let total = 0;
-      for (let i = 0; i < 3; i++)
-        for (let j = 0; j < 3; j++) total += u[i]! * v[j]! * data[first + 3 * i + j]!;
-      return total;
-    },
-  );
-  return tensor("float32", packed.dims, packed.data);
 }
 
 export function winograd(s: NodeScope, p: WinogradParameters, operands: WinogradOperands): void {
@@ -280,8 +257,8 @@ class WinogradBlock {
   multiply(): void {
     const { s, p, tiles, rowStride, first } = this;
     const { transformed, weights, products } = this.operands;
-    const panels = panelsFor(p);
     const { inChannels: depth, outChannels } = p;
+    const panels = winogradPanels(p);
     const weightsSize = packedOffset(panels, panels.length, depth);
     s.for("frequency", 0, frequencies(p), (frequency) => {
       const from = s.let("v", add(first.transformed, mul(frequency, tiles * rowStride)));

@@ -147,6 +147,10 @@ class ProgramRun {
         case "repeat":
           this.repeat(step);
           break;
+        case "once":
+          // A program is interpreted for one run.
+          this.steps(step.body);
+          break;
       }
     }
   }

@@ -12,6 +12,7 @@ import type {
   Call,
   CallArgument,
   Define,
+  Once,
   Program,
   ProgramBuffer,
   Repeat,
@@ -39,6 +40,7 @@ const bufferKinds: readonly ProgramBuffer["kind"][] = [
   "temporary",
   "error",
   "state",
+  "kept",
 ];
 
 class ProgramParser {
@@ -96,6 +98,7 @@ class ProgramParser {
       else if (tokens.accept("require")) steps.push(this.require());
       else if (tokens.accept("if")) steps.push(this.branch());
       else if (tokens.accept("repeat")) steps.push(this.repeat());
+      else if (tokens.accept("once")) steps.push(this.once());
       else return steps;
     }
   }
@@ -141,6 +144,17 @@ class ProgramParser {
     const condition = tokens.accept("while") ? this.argument() : null;
     const source = this.source();
     return { kind: "repeat", counter, trips, condition, body: this.block(), source };
+  }
+
+  private once(): Once {
+    const { tokens } = this;
+    const done = tokens.named(this.buffers, "buffer");
+    const source = this.source();
+    tokens.expect("{");
+    const body: Call[] = [];
+    while (tokens.accept("call")) body.push(this.call());
+    tokens.expect("}");
+    return { kind: "once", done, body, source };
   }
 
   private block(): Step[] {

@@ -108,6 +108,8 @@ function printStep(step: Step, indent: string): string[] {
       const head = `${indent}repeat ${printName(step.counter.name)}${trips}${condition}${source} {`;
       return [head, ...inner(step.body), `${indent}}`];
     }
+    case "once":
+      return [`${indent}once ${printName(step.done.name)}${source} {`, ...inner(step.body), `${indent}}`];
   }
 }
 

@@ -17,9 +17,9 @@ export interface ProgramBuffer {
   readonly byteLength: Dim;
   /**
    * An `error` buffer holds the number of the first error of a run, 0 while there is none. A `state` keeps its bytes
-   * from one run to the next.
+   * from one run to the next; so does what is `kept`, zeros at first, which no host is told of.
    */
-  readonly kind: "input" | "output" | "constant" | "temporary" | "error" | "state";
+  readonly kind: "input" | "output" | "constant" | "temporary" | "error" | "state" | "kept";
   /** Bytes of a constant, as its kernels read them (packed, transposed, padded). */
   readonly data?: Uint8Array;
 }
@@ -92,7 +92,18 @@ export interface Repeat {
   readonly source: readonly string[];
 }
 
-export type Step = Call | Define | Require | Branch | Repeat;
+/**
+ * Calls that only the first run makes, while the int32 in `done` is 0: they compute kept buffers from constants. A
+ * constant that nothing else reads is not there afterwards: what is computed may take its memory.
+ */
+export interface Once {
+  readonly kind: "once";
+  readonly done: ProgramBuffer;
+  readonly body: readonly Call[];
+  readonly source: readonly string[];
+}
+
+export type Step = Call | Define | Require | Branch | Repeat | Once;
 
 /** What can go wrong while a program runs; error number i + 1 is the i-th of these. */
 export interface RunError {
@@ -125,7 +136,7 @@ export function callsOf({ steps }: Pick<Program, "steps">): Call[] {
 /** The lists of steps inside a step. */
 export function listsOf(step: Step): (readonly Step[])[] {
   if (step.kind === "branch") return [step.whenTrue, step.whenFalse];
-  return step.kind === "repeat" ? [step.body] : [];
+  return step.kind === "repeat" || step.kind === "once" ? [step.body] : [];
 }
 
 /** The program with other calls in the place of its own. */
@@ -139,6 +150,8 @@ export function mapCalls(program: Program, change: (call: Call) => Call): Progra
           return { ...step, whenTrue: inside(step.whenTrue), whenFalse: inside(step.whenFalse) };
         case "repeat":
           return { ...step, body: inside(step.body) };
+        case "once":
+          return { ...step, body: step.body.map(change) };
         default:
           return step;
       }

@@ -11,6 +11,7 @@ import {
   type Define,
   kernelsOf,
   listsOf,
+  type Once,
   type Program,
   type ProgramBuffer,
   type Step,
@@ -34,6 +35,7 @@ const invariants = {
   26: "flops are a number that is not negative",
   27: "the symbols of a step have a value there: inputs' dims from the start, others behind their definition",
   28: "conditions are bool, counters and trips int64, and definitions read integers",
+  29: "only a first run writes what is kept, and what else it writes is gone behind it",
 } as const;
 
 type Invariant = keyof typeof invariants;
@@ -44,7 +46,7 @@ export function verifyProgram(program: Program): void {
 }
 
 /** True for buffers whose bytes do not come from a call. */
-const isGiven = ({ kind }: ProgramBuffer): boolean => kind !== "output" && kind !== "temporary";
+const isGiven = ({ kind }: ProgramBuffer): boolean => !["output", "temporary", "kept"].includes(kind);
 
 class ProgramVerifier {
   private readonly buffers: ReadonlySet<ProgramBuffer>;
@@ -98,9 +100,19 @@ class ProgramVerifier {
           if (step.trips !== null) this.scalar(step.trips, "int64", written);
           if (step.condition !== null) this.scalar(step.condition, "bool", written);
           break;
+        case "once":
+          this.once(step, written, symbols);
+          continue;
       }
       for (const inner of listsOf(step)) this.steps(inner, written, symbols);
     }
+  }
+
+  private once({ done, body }: Once, written: Set<ProgramBuffer>, symbols: ReadonlySet<string>): void {
+    this.check(done.kind === "kept" && done.dtype === "int32", 29, `${done.name} is ${done.kind}`);
+    const inside = new Set(written);
+    for (const call of body) this.call(call, inside, symbols, true);
+    for (const buffer of inside) if (buffer.kind === "kept") written.add(buffer);
   }
 
   private define(
@@ -144,7 +156,7 @@ class ProgramVerifier {
     this.check(fits, 18, `${name} has ${data?.byteLength} bytes of data, not ${printDim(byteLength)}`);
   }
 
-  private call(call: Call, written: Set<ProgramBuffer>, symbols: ReadonlySet<string>): void {
+  private call(call: Call, written: Set<ProgramBuffer>, symbols: ReadonlySet<string>, isFirst = false): void {
     const { kernel, args, sizes, flops } = call;
     const counted = args.length === kernel.buffers.length;
     this.check(counted, 20, `${args.length} arguments for ${kernel.buffers.length} buffers`, call);
@@ -164,6 +176,8 @@ class ProgramVerifier {
       const writes = parameter.access !== "read";
       const mayWrite = buffer.kind !== "input" && buffer.kind !== "constant";
       this.check(!writes || mayWrite, 23, `${buffer.name} is ${buffer.kind}`, call);
+      const mayKeep = isFirst ? ["kept", "temporary"].includes(buffer.kind) : buffer.kind !== "kept";
+      this.check(!writes || mayKeep, 29, `${buffer.name} is ${buffer.kind}`, call);
       this.check(writes || written.has(buffer), 24, `${buffer.name} is read before it is written`, call);
     });
     args.forEach(({ buffer }, i) => {

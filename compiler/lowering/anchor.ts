@@ -4,7 +4,7 @@ import { invariant } from "../diagnostics.js";
 import { equalDims, equalShapes } from "../ir/dim.js";
 import type { Node, Value } from "../ir/graph.js";
 import { constant, i32Constant } from "../loop/builder.js";
-import { type Buffer, type Expr, MAX_PARTS, registerTypes } from "../loop/ir.js";
+import { type Buffer, type Expr, registerTypes } from "../loop/ir.js";
 import { viewNode } from "../operators/operator.js";
 import { joins, withBorder } from "./border.js";
 import { type KernelInfo, type LoweringContext, type NodeScope, tileMemoryElements } from "./context.js";
@@ -31,6 +31,7 @@ export function lowerAnchor(lowering: Lowering, node: Node, anchor: Node): void 
     walked: (i) => job.walked(i),
     output: (i = 0) => job.outputs[i]!,
     packed: (source, key, make) => lowering.packed(source, key, make),
+    derived: (source, key, make) => lowering.derived(source, key, make),
     withBorder: (i, border) => job.withBorder(i, border),
     joinsDims: (axes) => job.joinsDims(axes),
     scratch: (name, { type }) => ({
@@ -75,15 +76,6 @@ class AnchorJob {
     if (read !== undefined || input.constant !== null) return this.placement(i);
     const alike = [...this.external].find(([value]) => equalShapes(value.shape, input.shape));
     return alike?.[1] ?? { buffer: this.outputs[0]!.buffer, strided: dense(input.shape) };
-  }
-
-  tileMemory(elements: number): Placement {
-    const copies = this.lowering.target.threads ? MAX_PARTS : 1;
-    const type = { dtype: "float32", shape: [copies * elements] } as const;
-    return {
-      buffer: this.lowering.newBuffer(`${this.root.name}.tile`, type, "temporary"),
-      strided: dense([elements]),
-    };
   }
 
   withBorder(i: number, border: Border): Placement {
@@ -162,7 +154,8 @@ class AnchorScope extends KernelScope implements NodeScope {
 
   tileMemory(elements = tileMemoryElements): Buffer {
     const fits = this.tile?.buffer.elements === elements && !this.target.threads;
-    if (!fits) this.tile = this.view("tile", this.job.tileMemory(elements), "scratch");
+    if (!fits)
+      this.tile = this.view("tile", this.job.lowering.tileMemory(this.job.root.name, elements), "scratch");
     return this.tile!.buffer;
   }
 

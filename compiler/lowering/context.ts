@@ -4,7 +4,7 @@ import type { Value } from "../ir/graph.js";
 import type { TensorData } from "../ir/tensor.js";
 import type { Buffer, Expr } from "../loop/ir.js";
 import type { AttributeSchema, NodeView } from "../operators/operator.js";
-import type { Border, KernelScope, Lanes, Placement, Target } from "./scope.js";
+import type { Border, KernelScope, Lanes, Placement, Target, TensorView } from "./scope.js";
 
 export interface KernelInfo {
   /** Readable name that spells the kernel's parameters: `conv2d_3x3s2_6x8`. */
@@ -12,6 +12,20 @@ export interface KernelInfo {
   readonly flops: number;
   /** Inputs whose memory the result may take over: no element is read after the same element is written. */
   readonly inPlace?: readonly number[];
+}
+
+/** How the first run computes one tensor from another. */
+export interface Derivation {
+  readonly from: TensorData;
+  /** Shape of the result, which has the dtype of what it is made from. */
+  readonly dims: readonly number[];
+  readonly name: string;
+  readonly build: (scope: DerivationScope, from: TensorView, result: TensorView) => void;
+}
+
+export interface DerivationScope extends KernelScope {
+  /** As that of a node's scope. */
+  tileMemory(elements: number): Buffer;
 }
 
 export interface LoweringContext<S extends AttributeSchema = AttributeSchema> extends NodeView<S> {
@@ -29,6 +43,11 @@ export interface LoweringContext<S extends AttributeSchema = AttributeSchema> ex
    * ask for it.
    */
   packed(source: TensorData, key: string, make: () => TensorData): Placement;
+  /**
+   * The same, but computed by the first run from a smaller constant, which is all that a module has of it. Only its own
+   * kernel reads that.
+   */
+  derived(source: TensorData, key: string, make: () => Derivation): Placement;
   /**
    * The i-th input with a border of zeros around it: in place where its producer left room, else a copy. The shape
    * of the result includes the border.

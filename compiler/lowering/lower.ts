@@ -20,13 +20,16 @@ import {
   type Value,
 } from "../ir/graph.js";
 import { type TensorData, tensorBytes } from "../ir/tensor.js";
-import type { Program, ProgramBuffer, RunError, Step } from "../loop/program.js";
+import { MAX_PARTS } from "../loop/ir.js";
+import type { Call, Program, ProgramBuffer, RunError, Step } from "../loop/program.js";
 import { findOperator } from "../operators/index.js";
 import type { Operator } from "../operators/operator.js";
 import { viewNode } from "../operators/operator.js";
 import { lowerAnchor } from "./anchor.js";
 import { lowerChecks } from "./checks.js";
+import type { Derivation } from "./context.js";
 import { lowerBranch, lowerLoop } from "./control.js";
+import { derive } from "./derive.js";
 import { planDestinations } from "./destinations.js";
 import { constraintsOf, isShapeOnly, lowerElements, storeDims } from "./dims.js";
 import { lowerElementwise, lowerGroup } from "./elementwise.js";
@@ -54,6 +57,8 @@ export class Lowering {
   /** Those of the graph, or of the branch or loop at hand. */
   steps: Step[] = [];
   private readonly placements = new Map<Value, Placement>();
+  /** Calls that only the first run makes. */
+  private readonly first: Call[] = [];
   private readonly packedConstants = new Map<TensorData, Map<string, Placement>>();
   private error: ProgramBuffer | undefined;
   private readonly errors: RunError[] = [];
@@ -88,13 +93,20 @@ export class Lowering {
     return {
       name: graph.name,
       buffers: this.buffers,
-      steps: this.steps,
+      steps: [...this.firstSteps(), ...this.steps],
       inputs: [...inputs, ...states],
       outputs: [...outputs, ...states],
       inputShapes: graph.inputs.map(({ shape }) => shape),
       outputShapes: graph.outputs.map(({ shape }) => shape),
       errors: this.errors,
     };
+  }
+
+  /** The last call first, as what is computed takes the memory of constants (see `derived.ts` of the memory plan). */
+  private firstSteps(): Step[] {
+    if (this.first.length === 0) return [];
+    const done = this.newBuffer("done", { dtype: "int32", shape: [1] }, "kept");
+    return [{ kind: "once", done, body: this.first.toReversed(), source: [] }];
   }
 
   /** The steps that `body` adds, as a list of their own. */
@@ -178,19 +190,36 @@ export class Lowering {
     return buffer;
   }
 
+  /** Memory of a kernel's own, of each thread. */
+  tileMemory(name: string, elements: number): Placement {
+    const copies = this.target.threads ? MAX_PARTS : 1;
+    const type = { dtype: "float32", shape: [copies * elements] } as const;
+    return { buffer: this.newBuffer(`${name}.tile`, type, "temporary"), strided: dense([elements]) };
+  }
+
   /** A constant derived from another, made once for each key. */
   packed(source: TensorData, key: string, make: () => TensorData): Placement {
+    return this.madeOnce(source, key, () => this.placeConstant(key, make()));
+  }
+
+  /** The same, but made by the first run. */
+  derived(source: TensorData, key: string, make: () => Derivation): Placement {
+    return this.madeOnce(source, key, () => {
+      const { placement, call } = derive(this, key, make());
+      this.first.push(call);
+      return placement;
+    });
+  }
+
+  private madeOnce(source: TensorData, key: string, make: () => Placement): Placement {
     const made = this.packedConstants.get(source) ?? new Map<string, Placement>();
     this.packedConstants.set(source, made);
-    let placement = made.get(key);
-    if (placement === undefined) {
-      placement = this.placeConstant(key, make());
-      made.set(key, placement);
-    }
+    const placement = made.get(key) ?? make();
+    made.set(key, placement);
     return placement;
   }
 
-  private placeConstant(name: string, data: TensorData): Placement {
+  placeConstant(name: string, data: TensorData): Placement {
     const type = { dtype: data.dtype, shape: data.dims };
     const buffer = this.newBuffer(name, type, "constant", tensorBytes(data));
     return { buffer, strided: dense(data.dims) };

@@ -4,7 +4,6 @@ import { type Dim, dimSymbols, evaluateDim, isStatic, printDim } from "../ir/dim
 import type { ConvolutionParameters } from "../kernels/convolution.js";
 import {
   isStaged,
-  packWinograd,
   type WinogradOperands,
   type WinogradParameters,
   winograd,
@@ -13,6 +12,7 @@ import {
   winogradScratch,
   winogradStages,
 } from "../kernels/winograd.js";
+import { winogradWeights } from "../kernels/winograd-weights.js";
 import type { Buffer } from "../loop/ir.js";
 import type { LoweringContext, NodeScope } from "../lowering/context.js";
 import { extentsName } from "../lowering/names.js";
@@ -116,7 +116,7 @@ export function lowerWinograd(
       return s.view("x", input, "read");
     },
     get weights() {
-      const packed = context.packed(weights, `winograd.${p.size}`, () => packWinograd(p, weights));
+      const packed = context.derived(weights, `winograd.${p.size}`, () => winogradWeights(p, weights));
       return s.view("w", packed, "read");
     },
     get transformed() {

@@ -75,6 +75,7 @@ class KernelEvaluation<S extends AttributeSchema> {
       walked: placement,
       output: (i = 0) => this.outputs[i]!,
       packed: (_, key, make) => this.placeConstant(key, make()),
+      derived: unused("derived weights"),
       withBorder: unused("a border"),
       joinsDims: () => false,
       target: evaluationTarget,

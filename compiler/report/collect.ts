@@ -145,7 +145,7 @@ function memoryData(program: Program, plan: MemoryPlan, bounds: SymbolBounds): M
   const run = planAt(plan, sizes);
   const buffers = placedBuffers(program, run);
   return {
-    buffers: buffers.filter(({ kind }) => kind !== "constant"),
+    buffers: buffers.filter(({ kind }) => kind !== "constant" && kind !== "kept"),
     weightBytes: run.weights.byteLength,
     arenaAddress: run.arena.address,
     arenaBytes: run.arena.byteLength,

@@ -1,5 +1,6 @@
 /** The buffers of a program where the memory plan puts them, and when they are live. */
 
+import { stays } from "../../passes/memory/blocks.js";
 import type { MemoryPlan, RunPlan, SymbolBounds } from "../../passes/memory/plan.js";
 import { evaluateDim, isSymbol, printDim } from "../ir/dim.js";
 import { callsOf, type Program, type ProgramBuffer } from "../loop/program.js";
@@ -30,8 +31,8 @@ export function placedBuffers(program: Program, { addresses, values }: RunPlan):
       const bytes = Math.max(0, evaluateDim(buffer.byteLength, values));
       const { first, last } = touched.get(buffer) ?? { first: 0, last: 0 };
       const isResult = program.outputs.includes(buffer);
-      const stays = kind === "constant" || kind === "state";
-      const lifetime = { first: stays || kind === "input" ? 0 : first, last: isResult || stays ? end : last };
+      const lives = stays(buffer);
+      const lifetime = { first: lives || kind === "input" ? 0 : first, last: isResult || lives ? end : last };
       return { address, bytes, kind, name, ...lifetime };
     })
     .sort((a, b) => a.address - b.address || a.first - b.first || a.last - b.last);
@@ -65,7 +66,7 @@ export function exampleSizes(
 export function peakOf(buffers: readonly Placed[], calls: number): number {
   const live = new Array<number>(Math.max(1, calls)).fill(0);
   for (const { kind, bytes, first, last } of buffers) {
-    if (kind === "constant" || kind === "state") continue;
+    if (stays({ kind })) continue;
     for (let at = first; at <= last; at++) live[at]! += bytes;
   }
   return live.indexOf(live.reduce((most, bytes) => Math.max(most, bytes), 0));

@@ -15,6 +15,7 @@ import {
   type CallArgument,
   callsOf,
   kernelsOf,
+  type Once,
   type Program,
   type ProgramBuffer,
   type Repeat,
@@ -175,6 +176,8 @@ class RunEmitter {
         return [this.branch(step)];
       case "repeat":
         return [this.repeat(step)];
+      case "once":
+        return [this.once(step)];
     }
   }
 
@@ -266,6 +269,14 @@ class RunEmitter {
     const next = setCount(builder.pure("i64.add", [count(), builder.constant("i64", 1)]));
     const loop = builder.doWhile(`repeat${this.labels++}`, [...this.steps(body), next], goesOn());
     return builder.block([setCount(builder.constant("i64", 0)), builder.if(goesOn(), loop)]);
+  }
+
+  private once({ done, body }: Once): Expression {
+    const { builder } = this;
+    const at = (): Expression => this.address({ buffer: done, byteOffset: 0 });
+    const isFirst = builder.pure("i32.eqz", [builder.load("i32.load", { offset: 0, align: 4 }, at())]);
+    const setDone = builder.store("i32.store", { offset: 0, align: 4 }, at(), builder.i32(1));
+    return builder.if(isFirst, builder.block([...this.steps(body), setDone]));
   }
 
   /** A bool element as i32. */

@@ -16,6 +16,10 @@ import {
 
 export const alignment = 64;
 
+/** True for buffers that have their place for as long as the module lives. */
+export const stays = ({ kind }: Pick<ProgramBuffer, "kind">): boolean =>
+  kind === "constant" || kind === "error" || kind === "state" || kind === "kept";
+
 /** One stretch of the arena, for one buffer or several that follow one another in place. */
 export interface Block {
   readonly buffers: ProgramBuffer[];
@@ -32,6 +36,8 @@ export interface Blocks {
   /** Bytes that all buffers would take side by side. */
   readonly unshared: Dim[];
 }
+
+export const align = (bytes: number): number => Math.ceil(bytes / alignment) * alignment;
 
 /** Bytes that a buffer takes up: its own, rounded up so that the next begins aligned. */
 export const alignedBytes = ({ byteLength }: ProgramBuffer): Dim =>
@@ -94,7 +100,7 @@ class Collector {
   }
 
   private touch(buffer: ProgramBuffer, at: number): void {
-    if (buffer.kind === "constant" || buffer.kind === "error" || buffer.kind === "state") return;
+    if (stays(buffer)) return;
     const life = this.lives.get(buffer);
     if (life !== undefined) life.last = Math.max(life.last, at);
     else this.lives.set(buffer, { first: at, last: at });
@@ -136,6 +142,8 @@ function buffersOf(step: Step): ProgramBuffer[] {
       return of(step.condition);
     case "repeat":
       return [step.counter, ...of(step.trips), ...of(step.condition)];
+    case "once":
+      return [step.done];
   }
 }
 

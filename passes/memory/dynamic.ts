@@ -296,6 +296,8 @@ function dimsOf(program: Program): Dim[] {
         return [...ofArgument(step.condition), ...[...step.whenTrue, ...step.whenFalse].flatMap(ofStep)];
       case "repeat":
         return [...ofArgument(step.trips), ...ofArgument(step.condition), ...step.body.flatMap(ofStep)];
+      case "once":
+        return step.body.flatMap(ofStep);
     }
   };
   return [...program.steps.flatMap(ofStep), ...program.outputShapes.flat()];

@@ -25,8 +25,11 @@ export type Lower = (graph: Graph, onNode: (node: Node, steps: readonly Step[]) 
 
 /** Null where the plan is made at run time and has no largest size. */
 export function measureArena(graph: Graph, lower: Lower, bounds: SymbolBounds): ArenaUse | null {
-  const starts = [0];
-  const program = lower(graph, (_, steps) => starts.push(countSteps(steps)));
+  const counts = [0];
+  const program = lower(graph, (_, steps) => counts.push(countSteps(steps)));
+  // What only the first run does stands before the steps of the first node.
+  const lead = countSteps(program.steps.filter(({ kind }) => kind === "once"));
+  const starts = counts.map((count) => lead + count);
   const plan = planMemory(program, bounds);
   const { blocks, steps } = blocksOf(program);
   const fixed = blocks.filter((block): block is FixedBlock => isStatic(block.bytes));

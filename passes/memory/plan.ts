@@ -6,13 +6,15 @@
  * blocks itself, when the dims of a run are known (`dynamic.ts`). The lower bound is the largest sum of live bytes at
  * any step: no plan can do with less for this order of steps.
  *
- * Memory: [0, 1024) unused, so that no tensor lies at address 0; then constants; then states, the error number and the
- * tables of a dynamic plan; then the arena with all the rest.
+ * Memory: [0, 1024) unused, so that no tensor lies at address 0; then constants; then what the first run computes from
+ * the last of them, in part where these lay (`derived.ts`); then states, the error number and the tables of a dynamic
+ * plan; then the arena with all the rest.
  */
 
 import { evaluateDim, isStatic } from "../../compiler/ir/dim.js";
 import type { Program, ProgramBuffer } from "../../compiler/loop/program.js";
-import { alignedBytes, alignment, type Block, blocksOf, buffersIn } from "./blocks.js";
+import { align, alignedBytes, type Block, blocksOf } from "./blocks.js";
+import { placeDerived, splitConstants } from "./derived.js";
 import { DynamicPlan } from "./dynamic.js";
 
 const pageBytes = 65536;
@@ -39,20 +41,19 @@ export interface MemoryPlan {
 /** Largest values of symbols that have bounds. */
 export type SymbolBounds = ReadonlyMap<string, { readonly min: number; readonly max: number }>;
 
-const align = (bytes: number): number => Math.ceil(bytes / alignment) * alignment;
-
 export function planMemory(program: Program, bounds: SymbolBounds = new Map()): MemoryPlan {
   const addresses = new Map<ProgramBuffer, number>();
-  const used = buffersIn(program.steps);
-  const constants = program.buffers.filter((buffer) => buffer.kind === "constant" && used.has(buffer));
+  const { lasting, passing } = splitConstants(program);
+  const constants = [...lasting, ...passing];
   let address = firstAddress;
   for (const buffer of constants) {
     addresses.set(buffer, address);
     address = align(address + buffer.data!.byteLength);
   }
   const weights = { address: firstAddress, byteLength: constants.length === 0 ? 0 : address - firstAddress };
+  address = placeDerived(program, passing, addresses, address);
   for (const buffer of program.buffers) {
-    if (buffer.kind !== "error" && buffer.kind !== "state") continue;
+    if (!["error", "state", "kept"].includes(buffer.kind) || addresses.has(buffer)) continue;
     addresses.set(buffer, address);
     address = align(address + Math.max(buffer.byteLength as number, 1));
   }

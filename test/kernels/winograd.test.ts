@@ -3,7 +3,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { compile } from "../../compiler/index.js";
-import type { CompileReport } from "../../compiler/options.js";
+import type { CompileOptions, CompileReport } from "../../compiler/options.js";
 import { expectLevels } from "../harness.js";
 import { randomTensor, sweep } from "../harness-random.js";
 import { buildModel, type ModelSpec } from "../onnx/build-model.js";
@@ -130,9 +130,53 @@ describe("with threads all of them take part", () => {
     const geometry = { ...usual, ...changes, threads: true };
     await check(geometry);
     const { kernels } = await reportOf(geometry);
-    const large = kernels.filter(({ name }) => /winograd/.test(name));
+    const large = kernels.filter(({ name }) => /^conv_winograd/.test(name));
     expect(large.length).toBeGreaterThan(0);
     expect(large.filter(({ isShared }) => !isShared)).toEqual([]);
+  });
+});
+
+describe("the first run transforms the weights", () => {
+  /** Convolutions of 16 to 48 to 20 to 16 channels, in an order in which their weights meet in memory. */
+  const widths = [16, 48, 20, 16];
+  const chain: ModelSpec = {
+    inputs: { t0: ["float32", [1, 16, 13, 14]] },
+    outputs: { t3: ["float32"] },
+    initializers: Object.fromEntries(
+      widths.slice(1).map((width, i) => [`w${i}`, randomTensor(i, [width, widths[i]!, 3, 3])]),
+    ),
+    nodes: widths.slice(1).map((_, i) => ({
+      op: "Conv",
+      inputs: [`t${i}`, `w${i}`],
+      outputs: [`t${i + 1}`],
+      attributes: { pads: [1, 1, 1, 1] },
+    })),
+  };
+  const feeds = { t0: randomTensor(9, [1, 16, 13, 14]) };
+  // Sums of hundreds of products, three times over: results are of several hundred.
+  const loose = { absolute: 4e-3, relative: 1e-5 };
+
+  test.each<[string, CompileOptions]>([
+    ["in the module", {}],
+    ["in a file of their own", { weights: "split" }],
+    ["on several threads", { features: { threads: true } }],
+  ])("%s", async (_, options) => {
+    await expectLevels(chain, feeds, { levels: ["loops-O3", "wasm"], tolerance: loose, compile: options });
+  });
+
+  test("the module has the model's own", async () => {
+    const model = buildModel(chain);
+    const { wasm, metadata, report } = await compile(model);
+    expect(report.kernels.filter(({ name }) => /winograd_4x4_weights/.test(name))).not.toEqual([]);
+    const own = 4 * 9 * (16 * 48 + 48 * 20 + 20 * 16);
+    // Of 20 columns four are alone in their panel.
+    expect(metadata.weights.byteLength).toBeLessThan(1.01 * own);
+    expect(wasm.length).toBeLessThan(1.01 * own + report.codeBytes);
+    // What they become takes its own memory, and that of the first of them.
+    const transformed = 4 * own;
+    const memory = metadata.arena.address - metadata.weights.address;
+    expect(memory).toBeGreaterThanOrEqual(transformed);
+    expect(memory).toBeLessThan(1.02 * transformed + 4 * 9 * 16 * 48);
   });
 });
 

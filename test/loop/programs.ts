@@ -46,3 +46,40 @@ export function scaleProgram(): Program {
     errors: [],
   };
 }
+
+/** v = c * w[0] in the first run, y = x * v[1] in every run. */
+export function firstRunProgram(): Program {
+  const kernel = scaleKernel();
+  const constant = (name: string, ...values: number[]): ProgramBuffer => {
+    const data = new Uint8Array(Float32Array.of(...values).buffer);
+    return { name, dtype: "float32", byteLength: data.length, kind: "constant", data };
+  };
+  const [c, w] = [constant("c", 1, 2, 3, 4), constant("w", 3)];
+  const v: ProgramBuffer = { name: "v", dtype: "float32", byteLength: 16, kind: "kept" };
+  const done: ProgramBuffer = { name: "done", dtype: "int32", byteLength: 4, kind: "kept" };
+  const x: ProgramBuffer = { name: "x", dtype: "float32", byteLength: 16, kind: "input" };
+  const y: ProgramBuffer = { name: "y", dtype: "float32", byteLength: 16, kind: "output" };
+  const call = (from: ProgramBuffer, factor: ProgramBuffer, byteOffset: number, to: ProgramBuffer) => ({
+    kind: "call" as const,
+    kernel,
+    args: [
+      { buffer: from, byteOffset: 0 },
+      { buffer: factor, byteOffset },
+      { buffer: to, byteOffset: 0 },
+    ],
+    sizes: [],
+    source: [],
+    flops: 4,
+    inPlace: [],
+  });
+  return {
+    name: "first_run",
+    buffers: [c, w, v, done, x, y],
+    steps: [{ kind: "once", done, body: [call(c, w, 0, v)], source: [] }, call(x, v, 4, y)],
+    inputs: [x],
+    outputs: [y],
+    inputShapes: [[4]],
+    outputShapes: [[4]],
+    errors: [],
+  };
+}

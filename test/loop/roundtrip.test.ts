@@ -9,7 +9,7 @@ import { printKernel, printProgram } from "../../compiler/loop/print.js";
 import { verifyKernel, verifyProgram } from "../../compiler/loop/verify.js";
 import { arbitraryKernel, ELEMENTS } from "./arbitrary.js";
 import { matmulKernel, paddedShiftKernel, sumKernel } from "./kernels.js";
-import { scaleProgram } from "./programs.js";
+import { firstRunProgram, scaleProgram } from "./programs.js";
 import { structureOf } from "./structure.js";
 
 /** Memory after a run on a fixed pattern of bytes, or the error that ended it. */
@@ -89,14 +89,16 @@ test("f32 and f64 constants come back bit for bit", () => {
   expect(roundTrip("float32", -0)).toBe(-0);
 });
 
-test("a program comes back from its text and its constants", () => {
-  const program = scaleProgram();
-  const resources = new Map([["w", program.buffers[1]!.data!]]);
-  const text = printProgram(program);
-  const parsed = parseProgram(text, resources);
-  expect(parsed).toEqual(program);
-  expect(printProgram(parsed)).toBe(text);
-  verifyProgram(parsed);
-  const inputs = new Map([["x", new Uint8Array(Float32Array.of(1, 2, 3, 4).buffer)]]);
-  expect(interpretProgram(parsed, inputs)).toEqual(interpretProgram(program, inputs));
-});
+test.each([scaleProgram(), firstRunProgram()])(
+  "program $name comes back from its text and its constants",
+  (program) => {
+    const resources = new Map(program.buffers.flatMap(({ name, data }) => (data ? [[name, data]] : [])));
+    const text = printProgram(program);
+    const parsed = parseProgram(text, resources);
+    expect(parsed).toEqual(program);
+    expect(printProgram(parsed)).toBe(text);
+    verifyProgram(parsed);
+    const inputs = new Map([["x", new Uint8Array(Float32Array.of(1, 2, 3, 4).buffer)]]);
+    expect(interpretProgram(parsed, inputs)).toEqual(interpretProgram(program, inputs));
+  },
+);

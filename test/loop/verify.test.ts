@@ -1,9 +1,15 @@
 import { describe, expect, test } from "vitest";
 import { f32Constant, KernelBuilder } from "../../compiler/loop/builder.js";
 import type { Kernel, Variable } from "../../compiler/loop/ir.js";
-import { type Call, callsOf, type Program, type ProgramBuffer } from "../../compiler/loop/program.js";
+import {
+  type Call,
+  callsOf,
+  type Once,
+  type Program,
+  type ProgramBuffer,
+} from "../../compiler/loop/program.js";
 import { verifyProgram } from "../../compiler/loop/verify.js";
-import { scaleProgram } from "./programs.js";
+import { firstRunProgram, scaleProgram } from "./programs.js";
 
 const program = scaleProgram();
 const [input, weights, scaled, output] = program.buffers as [
@@ -13,6 +19,9 @@ const [input, weights, scaled, output] = program.buffers as [
   ProgramBuffer,
 ];
 const [first, second] = program.steps as [Call, Call];
+
+const firstRun = firstRunProgram();
+const [once, everyRun] = firstRun.steps as [Once, Call];
 
 const withCall = (changes: Partial<Call>): Program => ({
   ...program,
@@ -58,7 +67,7 @@ const long: Variable = {
   mutable: false,
 };
 
-test("a program that keeps the rules", () => verifyProgram(program));
+test.each([program, firstRun])("program $name keeps the rules", (one) => verifyProgram(one));
 
 const broken: [invariant: number, what: string, program: Program][] = [
   [14, "a kernel that breaks its own rules", withCall({ kernel: wrongKernel() })],
@@ -95,6 +104,14 @@ const broken: [invariant: number, what: string, program: Program][] = [
   [25, "a pair that writes what is only read", withCall({ inPlace: [[0, 1]] })],
   [25, "a pair beyond the arguments", withCall({ inPlace: [[2, 3]] })],
   [26, "flops that are no number", withCall({ flops: Number.NaN })],
+  [24, "what a first run would have to write before", { ...firstRun, steps: [everyRun, once] }],
+  [29, "every run writes what is kept", { ...firstRun, steps: [...once.body, everyRun] }],
+  [
+    29,
+    "the first run writes a result",
+    { ...firstRun, steps: [{ ...once, body: [...once.body, everyRun] }, everyRun] },
+  ],
+  [29, "nothing tells that the first run is done", { ...firstRun, steps: [{ ...once, done: input }] }],
 ];
 
 describe("what breaks an invariant is refused", () => {

@@ -3,7 +3,13 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { Kernel } from "../../../compiler/loop/ir.js";
-import { type Call, callsOf, type Program, type ProgramBuffer } from "../../../compiler/loop/program.js";
+import {
+  type Call,
+  callsOf,
+  type Program,
+  type ProgramBuffer,
+  type Step,
+} from "../../../compiler/loop/program.js";
 import { lowerBound, type MemoryPlan, place, planMemory } from "../../../passes/memory/plan.js";
 
 /** The plan never looks into kernels. */
@@ -24,14 +30,14 @@ function call(
   return { kind: "call", kernel, args, sizes: [], source: [], flops: 0, inPlace };
 }
 
-function programOf(buffers: readonly ProgramBuffer[], calls: readonly Call[]): Program {
+function programOf(buffers: readonly ProgramBuffer[], steps: readonly Step[]): Program {
   const ofKind = (kind: ProgramBuffer["kind"]) => buffers.filter((buffer) => buffer.kind === kind);
   const [inputs, outputs] = [ofKind("input"), ofKind("output")];
   const shapes = (of: readonly ProgramBuffer[]) => of.map(() => []);
   return {
     name: "p",
     buffers,
-    steps: calls,
+    steps,
     inputs,
     outputs,
     inputShapes: shapes(inputs),
@@ -86,6 +92,79 @@ describe("plans by hand", () => {
     const plan = planMemory(programOf([x, y], [call([x, y], [[1, 0]])]));
     expect(plan.addresses.get(y)).toBe(plan.addresses.get(x));
     expect(plan).toMatchObject({ arenaLowerBound: 256, unsharedBytes: 512, arena: { byteLength: 256 } });
+  });
+});
+
+describe("what the first run computes from constants", () => {
+  const x = bufferOf("x", "input", 256);
+  const y = bufferOf("y", "output", 256);
+  const done = bufferOf("done", "kept", 4);
+  const once = (...body: Call[]): Step => ({ kind: "once", done, body, source: [] });
+
+  test("takes the memory of those that nothing else reads", () => {
+    const [a, b] = [bufferOf("a", "constant", 64), bufferOf("b", "constant", 128)];
+    const [large, larger] = [bufferOf("large", "kept", 256), bufferOf("larger", "kept", 512)];
+    const w = bufferOf("w", "constant", 64);
+    const plan = planMemory(
+      programOf(
+        [a, b, large, larger, w, done, x, y],
+        [once(call([b, larger]), call([a, large])), call([x, w, large, larger, y])],
+      ),
+    );
+    expect(plan.constants).toEqual([w, a, b]);
+    expect(plan.weights).toEqual({ address: 1024, byteLength: 64 + 64 + 128 });
+    expect(plan.addresses).toEqual(
+      new Map([
+        [w, 1024],
+        [a, 1088],
+        [b, 1152],
+        [large, 1152],
+        [larger, 1408],
+        [done, 1920],
+        [x, 1984],
+        [y, 2240],
+      ]),
+    );
+  });
+
+  test("lies behind those that every run reads", () => {
+    const w = bufferOf("w", "constant", 64);
+    const v = bufferOf("v", "kept", 64);
+    const { addresses } = planMemory(programOf([w, v, done, x, y], [once(call([w, v])), call([x, w, v, y])]));
+    expect(addresses.get(w)).toBe(1024);
+    expect(addresses.get(v)).toBe(1088);
+  });
+
+  test("never lies where a constant is still to be read", () => {
+    const size = fc.integer({ min: 1, max: 2000 });
+    const derived = fc.record({ from: size, by: fc.integer({ min: 0, max: 4 }), also: fc.boolean() });
+    fc.assert(
+      fc.property(fc.array(derived, { minLength: 1, maxLength: 8 }), (sizes) => {
+        const made = sizes.map(({ from, by, also }, i) => ({
+          from: bufferOf(`from${i}`, "constant", from),
+          result: bufferOf(`result${i}`, "kept", from * by),
+          also,
+        }));
+        const lasting = made.filter(({ also }) => also).map(({ from }) => from);
+        const results = made.map(({ result }) => result);
+        const steps = [
+          once(...made.map(({ from, result }) => call([from, result]))),
+          call([x, ...lasting, ...results, y]),
+        ];
+        const buffers = [...made.flatMap(({ from, result }) => [from, result]), done, x, y];
+        const { addresses, arena } = planMemory(programOf(buffers, steps));
+        const meet = (a: ProgramBuffer, b: ProgramBuffer): boolean => {
+          const [start, other] = [addresses.get(a)!, addresses.get(b)!];
+          return start < other + Number(b.byteLength) && other < start + Number(a.byteLength);
+        };
+        made.forEach(({ result }, i) => {
+          const read = [...made.slice(i).map(({ from }) => from), ...lasting];
+          const kept = [...results.slice(0, i), done];
+          expect([...read, ...kept].filter((buffer) => meet(result, buffer))).toEqual([]);
+          expect(addresses.get(result)! + Number(result.byteLength)).toBeLessThanOrEqual(arena.address);
+        });
+      }),
+    );
   });
 });
 

@@ -1,0 +1,36 @@
+/** Constants that the first run computes from smaller ones. */
+
+import type { Buffer } from "../loop/ir.js";
+import type { Call } from "../loop/program.js";
+import type { Derivation, DerivationScope } from "./context.js";
+import type { Lowering } from "./lower.js";
+import { KernelScope, type Placement } from "./scope.js";
+import { dense } from "./strided.js";
+
+/** A buffer for the result, and the call that computes it. */
+export function derive(
+  lowering: Lowering,
+  key: string,
+  { from, dims, name, build }: Derivation,
+): { readonly placement: Placement; readonly call: Call } {
+  const { dtype } = from;
+  const source = lowering.placeConstant(`${key}.from`, from);
+  const placement = { buffer: lowering.newBuffer(key, { dtype, shape: dims }, "kept"), strided: dense(dims) };
+  const scope = new Scope(name, lowering);
+  build(scope, scope.view("w", source, "read"), scope.view("y", placement, "write"));
+  const call = { ...scope.finishCall(), kind: "call", source: [], flops: 0, inPlace: [] } as const;
+  return { placement, call };
+}
+
+class Scope extends KernelScope implements DerivationScope {
+  constructor(
+    name: string,
+    private readonly lowering: Lowering,
+  ) {
+    super(name);
+  }
+
+  tileMemory(elements: number): Buffer {
+    return this.view("tile", this.lowering.tileMemory("derive", elements), "scratch").buffer;
+  }
+}
