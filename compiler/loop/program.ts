@@ -159,6 +159,10 @@ export function mapCalls(program: Program, change: (call: Call) => Call): Progra
   return { ...program, steps: inside(program.steps) };
 }
 
+/** The kernels that only the first run calls. */
+export const firstRunKernels = ({ steps }: Pick<Program, "steps">): Set<Kernel> =>
+  new Set(kernelsOf({ steps: steps.filter(({ kind }) => kind === "once") }));
+
 /** The distinct kernels of a program in order of first use, each behind those that it invokes. */
 export const kernelsOf = (program: Pick<Program, "steps">): Kernel[] =>
   withInvoked(callsOf(program).map(({ kernel }) => kernel));

@@ -9,7 +9,7 @@
  */
 
 import type { Kernel } from "../../compiler/loop/ir.js";
-import { kernelsOf, mapCalls, type Program } from "../../compiler/loop/program.js";
+import { firstRunKernels, kernelsOf, mapCalls, type Program } from "../../compiler/loop/program.js";
 import { shareKernels } from "../../compiler/loop/share.js";
 import { mergeKernels } from "./merge-kernels.js";
 import type { ProgramPass } from "./pass.js";
@@ -31,7 +31,7 @@ export const mergeSimilar = merging((skeleton, isOfFirstRun) =>
 export const mergeSimilarForSize = merging(({ text }) => text);
 
 function merge(program: Program, keyOf: KeyOf): Program {
-  const ofFirstRun = new Set(kernelsOf({ steps: program.steps.filter(({ kind }) => kind === "once") }));
+  const ofFirstRun = firstRunKernels(program);
   const candidates = kernelsOf(program).map((kernel) => ({ kernel, skeleton: skeletonOf(kernel) }));
   const merged = new Map<Kernel, { readonly kernel: Kernel; readonly sizes: readonly number[] }>();
   for (const group of groupBy(candidates, ({ kernel, skeleton }) =>
