@@ -113,7 +113,7 @@ describe("results", () => {
     await check({ ...open, batch: 2, extent: [3, 3], pads: [0, 0, 0, 0] });
     expect(await kernelsOf(open)).toContainEqual(expect.stringMatching(/^conv_winograd_4x4/));
   });
-  test("F(2 x 2, 3 x 3), where F(4 x 4, 3 x 3) would make the module much larger", () =>
+  test("F(2 x 2, 3 x 3), where F(4 x 4, 3 x 3) would take much more memory", () =>
     check({ ...usual, inChannels: 192, outChannels: 192, extent: [10, 11] }));
 });
 
@@ -183,8 +183,13 @@ describe("the first run transforms the weights", () => {
 describe("choice", () => {
   test("by the size of the transformed weights", async () => {
     expect(await kernelsOf(usual)).toContainEqual(expect.stringMatching(/^conv_winograd_4x4/));
-    const large = { ...usual, inChannels: 192, outChannels: 192 };
-    expect(await kernelsOf(large)).toContainEqual(expect.stringMatching(/^conv_winograd_2x2/));
+    const kernels = (channels: number, side: number) =>
+      kernelsOf({ ...usual, inChannels: channels, outChannels: channels, extent: [side, side] });
+    expect(await kernels(256, 14)).toContainEqual(expect.stringMatching(/^conv_winograd_2x2/));
+    expect(await kernels(512, 7)).toContainEqual(expect.stringMatching(/^conv_winograd_2x2/));
+    // What pays for much more memory.
+    expect(await kernels(192, 28)).toContainEqual(expect.stringMatching(/^conv_winograd_4x4/));
+    expect(await kernels(512, 4)).toContainEqual(expect.stringMatching(/^conv_3x3/));
   });
 
   test("not for few channels, nor where strict", async () => {
