@@ -13,6 +13,7 @@ import type { GraphPass } from "./graph/pass.js";
 import { patch } from "./graph/patch/patch.js";
 import { schedule } from "./graph/schedule.js";
 import { simplify } from "./graph/simplify.js";
+import { widenHalves } from "./graph/widen-halves.js";
 
 export type OptimizationLevel = 0 | 1 | 2 | 3 | "s";
 
@@ -26,6 +27,7 @@ const unoptimized: readonly GraphPass[] = [
 ];
 
 const optimized: readonly GraphPass[] = [
+  widenHalves,
   foldConstants,
   fuseDequantize,
   fuseWeights,

@@ -22,6 +22,7 @@ const Concat = defineOperator({
   summary: "Joins tensors along an axis.",
   inputs: ["inputs..."],
   attributes,
+  moves: true,
   versions: [
     { since: 1, attributes: { axis: attribute.int(1) } },
     { since: 4 },

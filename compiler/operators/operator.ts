@@ -219,6 +219,8 @@ export interface OperatorFacets<S extends AttributeSchema> {
   /** Where the `output`-th result lies in the memory of the first input. */
   readonly view?: (context: NodeView<S>, input: Strided, output: number) => Strided | null;
   readonly lower?: (context: LoweringContext<S>) => void;
+  /** The elements of its results are elements of its inputs, as those of `injective` and `view` always are. */
+  readonly moves?: true;
   /** The kernels of `lower` can apply pointwise operators to their results before these are stored. */
   readonly epilogue?: boolean;
   /** The kernels of `lower` read their first input through `load`, so pointwise producers can be part of them. */

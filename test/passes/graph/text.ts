@@ -12,6 +12,7 @@ import type { GraphPass } from "../../../passes/graph/pass.js";
 
 export interface PassOptions {
   readonly limits?: Partial<Limits>;
+  readonly strict?: boolean;
   /** Tensors that the text refers to by name. */
   readonly resources?: ReadonlyMap<string, TensorData>;
 }
@@ -21,7 +22,7 @@ export function transform(passes: readonly GraphPass[], before: string, options:
   const graph = parseGraph(before, options.resources);
   verifyGraph(graph, { operators: findOperator });
   for (const pass of passes) {
-    pass.run(graph, { limits: { ...defaultLimits, ...options.limits }, strict: false });
+    pass.run(graph, { limits: { ...defaultLimits, ...options.limits }, strict: options.strict === true });
     verifyGraph(graph, { operators: findOperator });
   }
   return graph;
