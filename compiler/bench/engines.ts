@@ -44,7 +44,7 @@ export interface SessionOptions {
  * onnxruntime-web starts once with a number of threads that then holds, so every session gets a copy of the package of
  * its own: CommonJS modules can be loaded again, ES modules cannot.
  *
- * @throws EngineMissing where the package is not installed or does not work here
+ * @throws EngineMissing where the package is not installed, does not work here, or cannot run the model
  */
 export async function openOnnxruntime(
   name: Package,
@@ -66,11 +66,15 @@ export async function openOnnxruntime(
     ...(!isWeb && { intraOpNumThreads: threads, interOpNumThreads: 1 }),
     ...(isWeb && { externalData: [...external].map(([path, data]) => ({ path, data })) }),
   };
-  const session =
-    isWeb || external.size === 0
-      ? await create(model, options)
-      : await inFolder(model, external, (path) => create(path, options));
   const inputs = ortTensors(ort, feeds);
+  const session = await opening(async () => {
+    const opened =
+      isWeb || external.size === 0
+        ? await create(model, options)
+        : await inFolder(model, external, (path) => create(path, options));
+    await opened.run(inputs);
+    return opened;
+  });
   const version = ort.env.versions[isWeb ? "web" : "node"];
   return {
     label: `${name} ${version}${isWeb ? "" : " (native)"}`,
@@ -95,6 +99,16 @@ async function inFolder<T>(
     await writeFile(path, model);
     return await open(path);
   });
+}
+
+/** A model that an engine cannot run is no fault of ours: some know fewer operators, or types. */
+async function opening<T>(open: () => Promise<T>): Promise<T> {
+  try {
+    return await open();
+  } catch (cause) {
+    const [line] = `${cause instanceof Error ? cause.message : cause}`.split("\n");
+    throw new EngineMissing(`it cannot run the model: ${line}`);
+  }
 }
 
 export const ortTensors = (ort: Ort, feeds: Feeds) =>

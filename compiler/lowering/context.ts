@@ -16,8 +16,9 @@ export interface KernelInfo {
 
 /** How the first run computes one tensor from another. */
 export interface Derivation {
+  /** Of float32, or halves in its place. */
   readonly from: TensorData;
-  /** Shape of the result, which has the dtype of what it is made from. */
+  /** Shape of the result, which is float32. */
   readonly dims: readonly number[];
   readonly name: string;
   readonly build: (scope: DerivationScope, from: TensorView, result: TensorView) => void;

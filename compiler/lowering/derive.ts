@@ -4,6 +4,7 @@ import type { Buffer } from "../loop/ir.js";
 import type { Call } from "../loop/program.js";
 import type { Derivation, DerivationScope } from "./context.js";
 import type { Lowering } from "./lower.js";
+import { narrowed } from "./narrow.js";
 import { KernelScope, type Placement } from "./scope.js";
 import { dense } from "./strided.js";
 
@@ -13,9 +14,9 @@ export function derive(
   key: string,
   { from, dims, name, build }: Derivation,
 ): { readonly placement: Placement; readonly call: Call } {
-  const { dtype } = from;
-  const source = lowering.placeConstant(`${key}.from`, from);
-  const placement = { buffer: lowering.newBuffer(key, { dtype, shape: dims }, "kept"), strided: dense(dims) };
+  const source = lowering.placeAsIs(`${key}.from`, narrowed(from) ?? from);
+  const type = { dtype: "float32", shape: dims } as const;
+  const placement = { buffer: lowering.newBuffer(key, type, "kept"), strided: dense(dims) };
   const scope = new Scope(name, lowering);
   build(scope, scope.view("w", source, "read"), scope.view("y", placement, "write"));
   const call = { ...scope.finishCall(), kind: "call", source: [], flops: 0, inPlace: [] } as const;

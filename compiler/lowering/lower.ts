@@ -21,7 +21,14 @@ import {
 } from "../ir/graph.js";
 import { type TensorData, tensorBytes } from "../ir/tensor.js";
 import { MAX_PARTS } from "../loop/ir.js";
-import type { Call, Program, ProgramBuffer, RunError, Step } from "../loop/program.js";
+import {
+  type Call,
+  callsOf,
+  type Program,
+  type ProgramBuffer,
+  type RunError,
+  type Step,
+} from "../loop/program.js";
 import { findOperator } from "../operators/index.js";
 import type { Operator } from "../operators/operator.js";
 import { viewNode } from "../operators/operator.js";
@@ -33,6 +40,7 @@ import { derive } from "./derive.js";
 import { planDestinations } from "./destinations.js";
 import { constraintsOf, isShapeOnly, lowerElements, storeDims } from "./dims.js";
 import { lowerElementwise, lowerGroup } from "./elementwise.js";
+import { narrowed, widening } from "./narrow.js";
 import type { Placement, Target } from "./scope.js";
 import { dense, type Strided } from "./strided.js";
 
@@ -50,6 +58,10 @@ export const operatorOf = (node: Node): Operator => {
   if (operator === undefined) throw new KilnError("E_INTERNAL", `operator ${node.operator} is not declared`);
   return operator;
 };
+
+/** Bytes of the constants that a call reads. */
+const bytesRead = ({ args }: Call): number =>
+  args.reduce((sum, { buffer }) => sum + (buffer.data?.length ?? 0), 0);
 
 /** State of one lowering; the parts that make kernels (`elementwise`, `anchor`) work on it. */
 export class Lowering {
@@ -102,11 +114,19 @@ export class Lowering {
     };
   }
 
-  /** The last call first, as what is computed takes the memory of constants (see `derived.ts` of the memory plan). */
+  /**
+   * What the first run computes, the smallest last: as long as its constants are to be read, no result may lie there (see
+   * `derived.ts` of the memory plan).
+   */
   private firstSteps(): Step[] {
-    if (this.first.length === 0) return [];
+    const read = new Set(callsOf(this).flatMap(({ args }) => args.map(({ buffer }) => buffer)));
+    // Constants are placed before anybody knows whether a kernel reads them as they are.
+    const body = this.first.filter(({ args }) =>
+      args.some(({ buffer }) => buffer.kind === "kept" && read.has(buffer)),
+    );
+    if (body.length === 0) return [];
     const done = this.newBuffer("done", { dtype: "int32", shape: [1] }, "kept");
-    return [{ kind: "once", done, body: this.first.toReversed(), source: [] }];
+    return [{ kind: "once", done, body: body.sort((a, b) => bytesRead(b) - bytesRead(a)), source: [] }];
   }
 
   /** The steps that `body` adds, as a list of their own. */
@@ -204,11 +224,13 @@ export class Lowering {
 
   /** The same, but made by the first run. */
   derived(source: TensorData, key: string, make: () => Derivation): Placement {
-    return this.madeOnce(source, key, () => {
-      const { placement, call } = derive(this, key, make());
-      this.first.push(call);
-      return placement;
-    });
+    return this.madeOnce(source, key, () => this.derive(key, make()));
+  }
+
+  private derive(key: string, derivation: Derivation): Placement {
+    const { placement, call } = derive(this, key, derivation);
+    this.first.push(call);
+    return placement;
   }
 
   private madeOnce(source: TensorData, key: string, make: () => Placement): Placement {
@@ -219,7 +241,13 @@ export class Lowering {
     return placement;
   }
 
-  placeConstant(name: string, data: TensorData): Placement {
+  /** A constant, which a module brings in fewer bits where it can. */
+  private placeConstant(name: string, data: TensorData): Placement {
+    const halves = narrowed(data);
+    return halves === null ? this.placeAsIs(name, data) : this.derive(name, widening(halves));
+  }
+
+  placeAsIs(name: string, data: TensorData): Placement {
     const type = { dtype: data.dtype, shape: data.dims };
     const buffer = this.newBuffer(name, type, "constant", tensorBytes(data));
     return { buffer, strided: dense(data.dims) };

@@ -13,7 +13,7 @@
 
 import { evaluateDim, isStatic } from "../../compiler/ir/dim.js";
 import type { Program, ProgramBuffer } from "../../compiler/loop/program.js";
-import { align, alignedBytes, type Block, blocksOf } from "./blocks.js";
+import { align, alignedBytes, type Block, blocksOf, buffersIn } from "./blocks.js";
 import { placeDerived, splitConstants } from "./derived.js";
 import { DynamicPlan } from "./dynamic.js";
 
@@ -52,8 +52,11 @@ export function planMemory(program: Program, bounds: SymbolBounds = new Map()): 
   }
   const weights = { address: firstAddress, byteLength: constants.length === 0 ? 0 : address - firstAddress };
   address = placeDerived(program, passing, addresses, address);
+  const used = buffersIn(program.steps);
   for (const buffer of program.buffers) {
-    if (!["error", "state", "kept"].includes(buffer.kind) || addresses.has(buffer)) continue;
+    const isLasting =
+      ["error", "state"].includes(buffer.kind) || (buffer.kind === "kept" && used.has(buffer));
+    if (!isLasting || addresses.has(buffer)) continue;
     addresses.set(buffer, address);
     address = align(address + Math.max(buffer.byteLength as number, 1));
   }

@@ -145,7 +145,7 @@ function startTargets(all: readonly BenchReport[]): Target[] {
       print: (ratio) => ratio.toFixed(1),
       least: 5,
       reason:
-        "What is left of our start is filling the memory with the weights (resnet50: 118 MB, most " +
+        "What is left of our start is filling the memory with the weights (resnet50: 102 MB, most " +
         "of the time the system's for pages that are touched first) and the first run. A warm run of resnet50 on one thread " +
         "takes about a fifth of the rival's whole start by itself; on two threads a run and filling the memory, which one " +
         "thread does, take longer than that. Tried: tiles as functions of their " +

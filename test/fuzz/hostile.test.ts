@@ -66,7 +66,8 @@ describe("constants that would be large, or take long to compute, are left to th
 
   test("small ones are folded", async () => {
     const report = await compiled(folded({ a: [64, 64] }, [{ op: "Exp", inputs: ["a"], outputs: ["c"] }]));
-    expect(report.kernels.length).toBe(1);
+    // The result is one of halves by value, which the first run makes float32 of.
+    expect(report.kernels.filter(({ name }) => !name.startsWith("widen_"))).toHaveLength(1);
   });
 });
 
