@@ -58,14 +58,15 @@ class Widening {
   run(): void {
     const { graph } = this;
     for (const node of graph.nodes) this.node(node);
-    graph.outputs = graph.outputs.map((value) => {
-      if (!this.was.has(value)) return value;
-      const { name } = value;
-      const half = this.narrowed(value, []);
+    const halves = new Map<Value, Value>();
+    for (const value of new Set(graph.outputs)) {
+      if (!this.was.has(value)) continue;
+      const half = this.narrowed(value, value.producer?.source ?? []);
       // Callers know results by their names.
-      if (half.name !== name) [half.name, value.name] = [name, half.name];
-      return half;
-    });
+      [half.name, value.name] = [value.name, half.name];
+      halves.set(value, half);
+    }
+    graph.outputs = graph.outputs.map((value) => halves.get(value) ?? value);
     graph.nodes = this.nodes;
   }
 

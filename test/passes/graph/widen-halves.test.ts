@@ -33,7 +33,7 @@ test("conversions stand at inputs and outputs, not between nodes", () =>
     '%a: f32[2] = Mul(%x.float32.0, %w.float32) from ["mul"]',
     "%b: f32[2] = Relu(%a)",
     '%y.float16.0: f32[2] = Add(%b, %x.float32.0) from ["add"]',
-    "%y: f16[2] = Cast(%y.float16.0) {to=10}",
+    '%y: f16[2] = Cast(%y.float16.0) {to=10} from ["add"]',
   ]));
 
 test("where rounding must not change they stay", () =>
