@@ -2,7 +2,7 @@
  * The weights of a convolution by Winograd's filtering: G g Gt for every frequency, as `winograd.ts` multiplies them.
  *
  * They are 16/9 or 36/9 as many as the model has, which would be most of some modules. So a module has the model's own,
- * packed alike, and its first run transforms them: squeezenet's takes 5 MB in place of 11.6, and its start is no longer.
+ * packed alike, and its first run transforms them: squeezenet's takes 5 MB in place of 11.6.
  */
 
 import type { TensorData } from "../ir/tensor.js";

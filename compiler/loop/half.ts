@@ -49,3 +49,22 @@ export function encodeBfloat16(value: number): number {
   const bits = word.getUint32(0);
   return (bits + 0x7fff + ((bits >>> 16) & 1)) >>> 16;
 }
+
+/** The bits of an f32 as binary16 bits of the same number, or -1 where there are none: not for NaN. */
+export function narrowFloat16(bits: number): number {
+  const sign = (bits >>> 16) & 0x8000;
+  const magnitude = bits & 0x7fffffff;
+  if (magnitude === 0) return sign;
+  if (magnitude === 0x7f800000) return sign | 0x7c00;
+  const exponent = (magnitude >>> 23) - 112;
+  if (exponent < -9 || exponent > 30) return -1;
+  // Below the smallest exponent the leading one is written out, the more bits to the right the smaller the number.
+  const isNormal = exponent > 0;
+  const fraction = isNormal ? magnitude & 0x7fffff : (magnitude & 0x7fffff) | 0x800000;
+  const dropped = isNormal ? 13 : 14 - exponent;
+  if ((fraction & ((1 << dropped) - 1)) !== 0) return -1;
+  return sign | (isNormal ? exponent << 10 : 0) | (fraction >>> dropped);
+}
+
+/** The bits of an f32 as bfloat16 bits of the same number, or -1 where there are none. */
+export const narrowBfloat16 = (bits: number): number => ((bits & 0xffff) === 0 ? bits >>> 16 : -1);

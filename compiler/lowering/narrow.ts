@@ -2,35 +2,18 @@
 
 import { type TensorData, tensor } from "../ir/tensor.js";
 import { lanes } from "../kernels/tile.js";
+import { narrowBfloat16, narrowFloat16 } from "../loop/half.js";
 import type { Expr } from "../loop/ir.js";
 import type { Derivation } from "./context.js";
 
 /** Fewer are not worth the code. */
 const fewest = 1024;
 
-/** The bits of a float32 as those of the same number in fewer, or -1 where it is none of these. */
-type Narrow = (bits: number) => number;
-
 /** Formats that are tried, in this order. */
-const halves: readonly (readonly ["float16" | "bfloat16", Narrow])[] = [
-  ["float16", toFloat16],
-  ["bfloat16", (bits) => ((bits & 0xffff) === 0 ? bits >>> 16 : -1)],
+const halves: readonly (readonly ["float16" | "bfloat16", (bits: number) => number])[] = [
+  ["float16", narrowFloat16],
+  ["bfloat16", narrowBfloat16],
 ];
-
-function toFloat16(bits: number): number {
-  const sign = (bits >>> 16) & 0x8000;
-  const magnitude = bits & 0x7fffffff;
-  if (magnitude === 0) return sign;
-  if (magnitude === 0x7f800000) return sign | 0x7c00;
-  const exponent = (magnitude >>> 23) - 112;
-  if (exponent < -9 || exponent > 30) return -1;
-  // Below the smallest exponent the leading one is written out, the more bits to the right the smaller the number.
-  const isNormal = exponent > 0;
-  const fraction = isNormal ? magnitude & 0x7fffff : (magnitude & 0x7fffff) | 0x800000;
-  const dropped = isNormal ? 13 : 14 - exponent;
-  if ((fraction & ((1 << dropped) - 1)) !== 0) return -1;
-  return sign | (isNormal ? exponent << 10 : 0) | (fraction >>> dropped);
-}
 
 /**
  * The same numbers as halves, where each of them is one: so it is in models that were made of halves. Null otherwise,
@@ -46,7 +29,7 @@ export function narrowed({ dtype, dims, data }: TensorData): TensorData | null {
   return null;
 }
 
-function inFewerBits(words: Uint32Array, narrow: Narrow): Uint16Array | null {
+function inFewerBits(words: Uint32Array, narrow: (bits: number) => number): Uint16Array | null {
   const result = new Uint16Array(words.length);
   for (let i = 0; i < words.length; i++) {
     const bits = narrow(words[i]!);

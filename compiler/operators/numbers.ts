@@ -26,8 +26,23 @@ export function encodeElement(dtype: DType, value: number): Stored {
 
 /** All elements as numbers. Integers beyond 2^53 lose precision: see `isExact`. */
 export function decodeElements({ dtype, data }: TensorData): ArrayLike<number> {
-  if (!isBigInt(dtype) && !isHalf(dtype) && !isMinifloat(dtype)) return data as ArrayLike<number>;
+  if (isHalf(dtype)) return decodeHalves(dtype, data as Uint16Array);
+  if (!isBigInt(dtype) && !isMinifloat(dtype)) return data as ArrayLike<number>;
   return Float64Array.from(data as ArrayLike<number>, (stored) => decodeElement(dtype, stored));
+}
+
+/** What all bits of a half stand for, in their order: weights are many. */
+const halfValues = new Map<DType, Float32Array>();
+
+function decodeHalves(dtype: DType, data: Uint16Array): Float32Array {
+  let values = halfValues.get(dtype);
+  if (values === undefined) {
+    values = Float32Array.from({ length: 2 ** 16 }, (_, bits) => decodeElement(dtype, bits));
+    halfValues.set(dtype, values);
+  }
+  const decoded = new Float32Array(data.length);
+  for (let i = 0; i < data.length; i++) decoded[i] = values[data[i]!]!;
+  return decoded;
 }
 
 /** A tensor of numbers rounded to the dtype. */

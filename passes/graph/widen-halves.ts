@@ -160,22 +160,6 @@ class Widening {
 }
 
 function wideConstant({ name, constant }: Value): Value {
-  const { dtype, dims, data } = constant!;
-  const values = valuesOf(dtype);
-  const wide = new Float32Array(data.length);
-  for (let i = 0; i < data.length; i++) wide[i] = values[Number(data[i])]!;
-  return constantValue(`${name}.float32`, tensor("float32", dims, wide));
-}
-
-const tables = new Map<DType, Float32Array>();
-
-/** The numbers that all bits of a half stand for, in their order. */
-function valuesOf(dtype: DType): Float32Array {
-  let values = tables.get(dtype);
-  if (values === undefined) {
-    const data = Uint16Array.from({ length: 2 ** 16 }, (_, bits) => bits);
-    values = Float32Array.from(decodeElements({ dtype, dims: [data.length], data }));
-    tables.set(dtype, values);
-  }
-  return values;
+  const data = Float32Array.from(decodeElements(constant!));
+  return constantValue(`${name}.float32`, tensor("float32", constant!.dims, data));
 }

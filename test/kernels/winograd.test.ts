@@ -130,6 +130,7 @@ describe("with threads all of them take part", () => {
     const geometry = { ...usual, ...changes, threads: true };
     await check(geometry);
     const { kernels } = await reportOf(geometry);
+    // The weights of these few channels are transformed faster than a worker would be woken.
     const large = kernels.filter(({ name }) => /^conv_winograd/.test(name));
     expect(large.length).toBeGreaterThan(0);
     expect(large.filter(({ isShared }) => !isShared)).toEqual([]);
@@ -162,6 +163,12 @@ describe("the first run transforms the weights", () => {
     ["on several threads", { features: { threads: true } }],
   ])("%s", async (_, options) => {
     await expectLevels(chain, feeds, { levels: ["loops-O3", "wasm"], tolerance: loose, compile: options });
+  });
+
+  test("and many weights are shared out", async () => {
+    const wide = { ...usual, inChannels: 64, outChannels: 128, threads: true };
+    const kernels = (await reportOf(wide)).kernels.filter(({ name }) => /^winograd_4x4_weights/.test(name));
+    expect(kernels.map(({ isShared }) => isShared)).toEqual([true]);
   });
 
   test("the module has the model's own", async () => {

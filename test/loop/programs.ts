@@ -2,7 +2,7 @@
 
 import { KernelBuilder, op } from "../../compiler/loop/builder.js";
 import type { Kernel } from "../../compiler/loop/ir.js";
-import type { Program, ProgramBuffer } from "../../compiler/loop/program.js";
+import type { Call, Program, ProgramBuffer } from "../../compiler/loop/program.js";
 
 /** y[i] = x[i] * w[0], for four elements. */
 function scaleKernel(): Kernel {
@@ -14,6 +14,27 @@ function scaleKernel(): Kernel {
   return b.finish();
 }
 
+/** A call of that kernel. */
+const scale = (
+  kernel: Kernel,
+  from: ProgramBuffer,
+  factor: ProgramBuffer,
+  byteOffset: number,
+  to: ProgramBuffer,
+): Call => ({
+  kind: "call",
+  kernel,
+  args: [
+    { buffer: from, byteOffset: 0 },
+    { buffer: factor, byteOffset },
+    { buffer: to, byteOffset: 0 },
+  ],
+  sizes: [],
+  source: [],
+  flops: 4,
+  inPlace: [],
+});
+
 /** y = x * w[0] * w[1], by two calls of one kernel. */
 export function scaleProgram(): Program {
   const kernel = scaleKernel();
@@ -22,18 +43,10 @@ export function scaleProgram(): Program {
   const w: ProgramBuffer = { name: "w", dtype: "float32", byteLength: 8, kind: "constant", data };
   const t: ProgramBuffer = { name: "t", dtype: "float32", byteLength: 16, kind: "temporary" };
   const y: ProgramBuffer = { name: "out/y:0", dtype: "float32", byteLength: 16, kind: "output" };
-  const call = (from: ProgramBuffer, to: ProgramBuffer, byteOffset: number, source: string) => ({
-    kind: "call" as const,
-    kernel,
-    args: [
-      { buffer: from, byteOffset: 0 },
-      { buffer: w, byteOffset },
-      { buffer: to, byteOffset: 0 },
-    ],
-    sizes: [],
+  const call = (from: ProgramBuffer, to: ProgramBuffer, byteOffset: number, source: string): Call => ({
+    ...scale(kernel, from, w, byteOffset, to),
     source: [source],
-    flops: 4,
-    inPlace: [[2, 0] as const],
+    inPlace: [[2, 0]],
   });
   return {
     name: "scale_twice",
@@ -59,23 +72,10 @@ export function firstRunProgram(): Program {
   const done: ProgramBuffer = { name: "done", dtype: "int32", byteLength: 4, kind: "kept" };
   const x: ProgramBuffer = { name: "x", dtype: "float32", byteLength: 16, kind: "input" };
   const y: ProgramBuffer = { name: "y", dtype: "float32", byteLength: 16, kind: "output" };
-  const call = (from: ProgramBuffer, factor: ProgramBuffer, byteOffset: number, to: ProgramBuffer) => ({
-    kind: "call" as const,
-    kernel,
-    args: [
-      { buffer: from, byteOffset: 0 },
-      { buffer: factor, byteOffset },
-      { buffer: to, byteOffset: 0 },
-    ],
-    sizes: [],
-    source: [],
-    flops: 4,
-    inPlace: [],
-  });
   return {
     name: "first_run",
     buffers: [c, w, v, done, x, y],
-    steps: [{ kind: "once", done, body: [call(c, w, 0, v)], source: [] }, call(x, v, 4, y)],
+    steps: [{ kind: "once", done, body: [scale(kernel, c, w, 0, v)], source: [] }, scale(kernel, x, v, 4, y)],
     inputs: [x],
     outputs: [y],
     inputShapes: [[4]],
