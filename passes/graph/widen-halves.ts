@@ -93,8 +93,7 @@ class Widening {
   /** What the results of a node become whose halves are float32; null where it is to stay as it is. */
   private widerTypes(operator: Operator, node: Node): TensorType[] | null {
     const halves = node.inputs.filter((input) => input !== null && this.isHalfOrWas(input)) as Value[];
-    // What is drawn at random depends on the type.
-    if (halves.length === 0 || node.regions.length > 0 || "seed" in operator.attributes) return null;
+    if (halves.length === 0 || node.regions.length > 0) return null;
     const onlyMoves = operator.moves ?? (operator.injective !== undefined || operator.view !== undefined);
     if (onlyMoves && !halves.every((input) => input.constant !== null || this.was.has(input))) return null;
     const wider = createNode({
