@@ -58,6 +58,7 @@ export async function loadCompiled(
   const model = createModel(instance, metadata, workers);
   const memory = instance.exports.memory as WebAssembly.Memory;
   try {
+    (instance.exports.warmUp as (() => void) | undefined)?.();
     // Workers begin while this thread goes on.
     if (sharedMemory) {
       if (data.length) new Int32Array(memory.buffer)[sharedMemory.placed / 4] = 1;

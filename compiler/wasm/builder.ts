@@ -249,6 +249,10 @@ export class ModuleBuilder implements Disposable {
     return type === "i64" ? this.module.i64.const(BigInt(value)) : this.module[type].const(Number(value));
   }
 
+  zero(type: ValueType): Expression {
+    return type === "v128" ? this.v128(new Array<number>(16).fill(0)) : this.constant(type, 0);
+  }
+
   v128(bytes: readonly number[]): Expression {
     return this.module.v128.const(bytes);
   }

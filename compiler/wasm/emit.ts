@@ -1,5 +1,6 @@
 /**
- * One kernel as one WebAssembly function: its parameters are the buffers' addresses, then the sizes.
+ * One kernel as one WebAssembly function: its parameters are the buffers' addresses, then the sizes. That of a hot kernel
+ * has one more (see `warm-up.ts`).
  *
  * Variables of the kernel are locals. Within a statement, what is computed or loaded more than once is kept in a
  * local where it is first needed; the statement's operands are evaluated in order, so that place is known.
@@ -26,12 +27,32 @@ import { Nodes } from "./nodes.js";
 import { valueTypeOf } from "./ops.js";
 import { Selector } from "./select.js";
 import { TreeBuilder } from "./trees.js";
+import { type HotFunction, warmable } from "./warm-up.js";
 
-/** Adds the functions of kernels to the module, in order and under their names; those that they invoke are among them. */
-export function emitKernels(builder: ModuleBuilder, names: ReadonlyMap<Kernel, string>): void {
-  const invoked = new Set([...names.keys()].flatMap(invocationsIn).map(({ kernel }) => kernel));
-  for (const kernel of names.keys()) new KernelEmitter(builder, kernel, names, invoked.has(kernel)).emit();
+/** What kernels are emitted as. */
+export interface KernelFunctions {
+  readonly names: ReadonlyMap<Kernel, string>;
+  /** Those that are warmed up, and the passes that it takes. */
+  readonly hot: ReadonlyMap<Kernel, number>;
 }
+
+/**
+ * Adds the functions of kernels to the module, in order and under their names; those that they invoke are among them.
+ * Gives those to warm up.
+ */
+export function emitKernels(builder: ModuleBuilder, functions: KernelFunctions): HotFunction[] {
+  const { names, hot } = functions;
+  const invoked = new Set([...names.keys()].flatMap(invocationsIn).map(({ kernel }) => kernel));
+  return [...names].flatMap(([kernel, name]) => {
+    const params = new KernelEmitter(builder, kernel, functions, invoked.has(kernel)).emit();
+    const passes = hot.get(kernel);
+    return passes === undefined ? [] : [{ name, params, passes }];
+  });
+}
+
+/** What a call that is to run a kernel gives it beside addresses and sizes. */
+export const noPasses = (builder: ModuleBuilder, { hot }: KernelFunctions, kernel: Kernel): Expression[] =>
+  hot.has(kernel) ? [builder.i32(0)] : [];
 
 /** Buffers of which a kernel needs the address: pointers into the others are among its sizes. */
 function addressedBuffers({ buffers, body }: Kernel): readonly Buffer[] {
@@ -64,7 +85,7 @@ class KernelEmitter {
   constructor(
     private readonly builder: ModuleBuilder,
     private readonly kernel: Kernel,
-    private readonly names: ReadonlyMap<Kernel, string>,
+    private readonly functions: KernelFunctions,
     isInvoked: boolean,
   ) {
     const buffers = isInvoked ? addressedBuffers(kernel) : kernel.buffers;
@@ -79,10 +100,17 @@ class KernelEmitter {
     });
   }
 
-  emit(): void {
-    const name = this.names.get(this.kernel)!;
-    const body = this.builder.block(this.block(this.kernel.body));
-    this.builder.function({ name, params: this.params, locals: this.locals, body });
+  /** Adds the function; gives the types of its addresses and sizes. */
+  emit(): readonly ValueType[] {
+    const { builder, kernel, params, locals } = this;
+    const { names, hot } = this.functions;
+    const name = names.get(kernel)!;
+    const given = [...params];
+    if (hot.has(kernel)) params.push("i32");
+    const block = builder.block(this.block(kernel.body));
+    const body = hot.has(kernel) ? warmable(builder, block, given.length) : block;
+    builder.function({ name, params, locals, body });
+    return given;
   }
 
   private block(statements: readonly Statement[]): Expression[] {
@@ -114,7 +142,9 @@ class KernelEmitter {
   private invoke({ kernel, buffers, sizes }: Invoke): Expression {
     const needed = addressedBuffers(kernel).map((buffer) => buffers[kernel.buffers.indexOf(buffer)]!);
     const addresses = needed.map((buffer) => this.builder.get(this.addresses.get(buffer)!, "i32"));
-    return this.builder.call(this.names.get(kernel)!, [...addresses, ...this.evaluate(sizes)]);
+    const passes = noPasses(this.builder, this.functions, kernel);
+    const name = this.functions.names.get(kernel)!;
+    return this.builder.call(name, [...addresses, ...this.evaluate(sizes), ...passes]);
   }
 
   private definition(variable: Variable, value: Expr): Expression {

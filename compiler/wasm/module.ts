@@ -11,6 +11,7 @@ import type { OptimizationLevel } from "./passes.js";
 import { allKernels, emitRun } from "./run.js";
 import { assemble, assemblePassive, type DataSegment, functionSizes, withoutZeros } from "./sections.js";
 import { emitInit, PLACED_ADDRESS } from "./threads.js";
+import { emitWarmUp, hotKernels } from "./warm-up.js";
 
 export interface EmissionInput {
   readonly program: Program;
@@ -106,9 +107,14 @@ function emitCode(
   else builder.sharedMemory(["kiln", "memory"], initial, maximum, passive.length);
   const names = kernelNames(kernels);
   // Kernels come first, so that their places in the code section are those in the list.
-  emitKernels(builder, names);
+  const functions = { names, hot: hotKernels(program) };
+  emitWarmUp(builder, emitKernels(builder, functions));
   if (passive !== null) emitInit(builder, passive);
-  const { errors, calls } = emitRun(builder, { program, addresses, dynamic, memoryLimit, profile }, names);
+  const { errors, calls } = emitRun(
+    builder,
+    { program, addresses, dynamic, memoryLimit, profile },
+    functions,
+  );
   builder.optimize(optimize);
   const named = calls.map((call) => ({ kernel: names.get(call.kernel)!, call }));
   return { code: builder.binary(), errors, calls: named };

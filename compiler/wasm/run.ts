@@ -24,6 +24,7 @@ import {
   type Step,
 } from "../loop/program.js";
 import type { Expression, ModuleBuilder } from "./builder.js";
+import { type KernelFunctions, noPasses } from "./emit.js";
 import { areWorthThreads, begin, dispatch, emitThreads } from "./threads.js";
 
 const PAGE_BYTES = 65536;
@@ -61,12 +62,8 @@ export function allKernels(program: Program, dynamic: DynamicPlan | null): Kerne
 }
 
 /** Adds `run` (and `prepare`) to a module that has the kernels. */
-export function emitRun(
-  builder: ModuleBuilder,
-  input: RunInput,
-  names: ReadonlyMap<Kernel, string>,
-): EmittedRun {
-  const emitter = new RunEmitter(builder, input, names);
+export function emitRun(builder: ModuleBuilder, input: RunInput, functions: KernelFunctions): EmittedRun {
+  const emitter = new RunEmitter(builder, input, functions);
   emitter.run();
   if (input.dynamic !== null) emitter.prepare(input.dynamic);
   if (emitter.jobs.length > 0) emitThreads(builder, emitter.jobs);
@@ -92,7 +89,7 @@ class RunEmitter {
   constructor(
     private readonly builder: ModuleBuilder,
     private readonly input: RunInput,
-    private readonly names: ReadonlyMap<Kernel, string>,
+    private readonly functions: KernelFunctions,
   ) {
     const { program, addresses } = input;
     const times = callsOf(program).map(({ kernel }) => kernel.share?.time ?? 0);
@@ -192,13 +189,14 @@ class RunEmitter {
       ...args.map((argument) => this.address(argument)),
       ...sizes.map((size) => this.dim(size)),
     ];
-    const name = this.names.get(kernel)!;
-    if (kernel.share === undefined) return builder.call(name, operands);
-    if (!this.isShared) return builder.call(name, [...operands, builder.i32(0), builder.i32(1)]);
+    const name = this.functions.names.get(kernel)!;
+    const passes = noPasses(builder, this.functions, kernel);
+    if (kernel.share === undefined) return builder.call(name, [...operands, ...passes]);
+    if (!this.isShared) return builder.call(name, [...operands, builder.i32(0), builder.i32(1), ...passes]);
     // Where everything lies is told by constants and cells of memory, so that other threads find it too.
     const share = [builder.get(0, "i32"), builder.get(1, "i32")];
     const job = `job:${this.jobs.length}`;
-    const body = builder.block([builder.call(name, [...operands, ...share])]);
+    const body = builder.block([builder.call(name, [...operands, ...share, ...passes])]);
     builder.function({ name: job, params: ["i32", "i32"], locals: [], body });
     this.jobs.push(job);
     return dispatch(builder, this.jobs.length - 1, kernel.share.time);
@@ -210,10 +208,10 @@ class RunEmitter {
     const { cells, table } = dynamic;
     const operands = [builder.i32(cells.address), builder.i32(table.address)];
     const given = values.map((buffer) => this.address({ buffer, byteOffset: 0 }));
-    const evaluate = builder.call(this.names.get(kernel)!, [...operands, ...given]);
+    const evaluate = builder.call(this.functions.names.get(kernel)!, [...operands, ...given]);
     if (from === to) return [evaluate];
     const limit = dynamic.limit(this.input.memoryLimit);
-    const place = builder.call(this.names.get(dynamic.placeKernel)!, [
+    const place = builder.call(this.functions.names.get(dynamic.placeKernel)!, [
       builder.i32(table.address),
       builder.i32(this.errorAddress!),
       ...[from, to, limit].map((value) => builder.i32(value)),

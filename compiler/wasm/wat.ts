@@ -19,7 +19,7 @@ export function kernelWat(
   const name = names.get(kernel)!;
   using builder = new ModuleBuilder(features);
   builder.memory(1);
-  emitKernels(builder, names);
+  emitKernels(builder, { names, hot: new Map() });
   builder.export(name);
   builder.optimize(optimize);
   return functionWat(builder.binary(), name);

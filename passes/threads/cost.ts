@@ -11,11 +11,11 @@ import type { Buffer, Expr, Kernel, Statement } from "../../compiler/loop/ir.js"
 import { blocksOf, nodesOf, operandsOf } from "../../compiler/loop/rewrite.js";
 
 /** Operations, loads and stores. */
-const operationsPerNanosecond = 20;
+export const operationsPerNanosecond = 20;
 const bytesPerNanosecond = 32;
 
 /** Passes of a loop whose number only the run knows. */
-const OPEN_PASSES = 32;
+export const OPEN_PASSES = 32;
 
 /** Nanoseconds that a kernel takes. */
 export function timeOf({ body }: Kernel): number {
@@ -50,9 +50,14 @@ export function costOf(block: readonly Statement[]): number {
   return block.reduce((sum, statement) => sum + statementCost(statement), 0);
 }
 
-function statementCost(statement: Statement): number {
+/** Operations and accesses of a statement, without the blocks in it. */
+export function operationsOf(statement: Statement): number {
   const isWork = ({ kind }: Expr): boolean => kind === "op" || kind === "load";
-  const own = operandsOf(statement).reduce((sum, operand) => sum + nodesOf(operand).filter(isWork).length, 1);
+  return operandsOf(statement).reduce((sum, operand) => sum + nodesOf(operand).filter(isWork).length, 1);
+}
+
+function statementCost(statement: Statement): number {
+  const own = operationsOf(statement);
   const inner = blocksOf(statement).reduce((sum, block) => sum + costOf(block), 0);
   return statement.kind === "for" ? own + inner * passes(statement) : own + inner;
 }

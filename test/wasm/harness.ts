@@ -30,7 +30,7 @@ export function kernelModule(
   using builder = new ModuleBuilder(features);
   builder.memory(pages);
   const named = withInvoked([kernel]).map((one): [Kernel, string] => [one, one.name]);
-  emitKernels(builder, new Map([...named, [kernel, "kernel"]]));
+  emitKernels(builder, { names: new Map([...named, [kernel, "kernel"]]), hot: new Map() });
   builder.export("kernel");
   builder.optimize(optimize);
   return builder.binary() as Uint8Array<ArrayBuffer>;
