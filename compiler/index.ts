@@ -28,6 +28,7 @@ import { describeCalls, sourceNodes } from "./source-nodes.js";
 import { Pipeline } from "./stages.js";
 import { encodeMetadata } from "./wasm/metadata.js";
 import { type EmittedModule, emitModule } from "./wasm/module.js";
+import { weightDigest, weightImage } from "./weight-image.js";
 
 export { generateCHeader, type HeaderFigures } from "./c-header.js";
 export { type ErrorCode, KilnError, UnsupportedModelError, type UnsupportedNode } from "./diagnostics.js";
@@ -56,8 +57,7 @@ export async function compile(model: Uint8Array, options: CompileOptions = {}): 
   const program = pipeline.runLoopPasses(pipeline.lower(graph));
   const plan = planMemory(program, symbolBounds(options));
   checkMemory(plan, options);
-  const weights = weightImage(plan);
-  const metadata = describe(graph, program, plan, await sha256(weights), features, options);
+  const metadata = describe(graph, program, plan, await weightDigest(plan), features, options);
   const emitted = emitModule({
     program,
     plan,
@@ -82,7 +82,7 @@ export async function compile(model: Uint8Array, options: CompileOptions = {}): 
   const calls = describeCalls(emitted.calls, sources);
   return {
     wasm: emitted.wasm,
-    ...(!metadata.weights.embedded && { weights }),
+    ...(!metadata.weights.embedded && { weights: weightImage(plan) }),
     ...loader,
     metadata,
     report: report(pipeline, program, plan, emitted, {
@@ -121,21 +121,6 @@ function checkArena({ arena, dynamic }: MemoryPlan, { arenaBytes }: CompileOptio
   }
   if (arena.byteLength <= arenaBytes) return;
   throw new KilnError("E_LIMIT", `the arena needs ${arena.byteLength} bytes, the limit is ${arenaBytes}`);
-}
-
-/** The constants as they lie in memory. */
-function weightImage(plan: MemoryPlan): Uint8Array {
-  const image = new Uint8Array(plan.weights.byteLength);
-  for (const buffer of plan.constants) {
-    image.set(buffer.data ?? new Uint8Array(), plan.addresses.get(buffer)! - plan.weights.address);
-  }
-  return image;
-}
-
-/** Lower-case hexadecimal digest, by the Web Crypto that Node and browsers share. */
-async function sha256(bytes: Uint8Array): Promise<string> {
-  const digest = await crypto.subtle.digest("SHA-256", bytes as Uint8Array<ArrayBuffer>);
-  return Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
 function describe(
