@@ -1,7 +1,6 @@
 /** The constants of a module as they lie in memory: as bytes, for a file of their own, and their digest. */
 
 import type { MemoryPlan } from "../passes/memory/plan.js";
-import type { ProgramBuffer } from "./loop/program.js";
 
 type PlannedWeights = Pick<MemoryPlan, "addresses" | "constants" | "weights">;
 
@@ -34,7 +33,7 @@ export async function weightDigest(plan: PlannedWeights): Promise<string> {
 
 /** What lies where in the image, in that order; between them are zeros. */
 const pieces = ({ addresses, constants, weights }: PlannedWeights) =>
-  constants.map((buffer: ProgramBuffer) => ({
+  constants.map((buffer) => ({
     offset: addresses.get(buffer)! - weights.address,
     data: buffer.data ?? new Uint8Array(),
   }));

@@ -90,7 +90,12 @@ class KernelEmitter {
   ) {
     const buffers = isInvoked ? addressedBuffers(kernel) : kernel.buffers;
     const sizes = parametersOf(kernel);
-    this.params = [...buffers.map((): ValueType => "i32"), ...sizes.map(({ type }) => valueTypeOf(type))];
+    const passes: ValueType[] = functions.hot.has(kernel) ? ["i32"] : [];
+    this.params = [
+      ...buffers.map((): ValueType => "i32"),
+      ...sizes.map(({ type }) => valueTypeOf(type)),
+      ...passes,
+    ];
     this.constants = new VectorConstants(builder, this);
     this.addresses = new Map(buffers.map((buffer, i) => [buffer, i]));
     sizes.forEach((size, i) => {
@@ -100,17 +105,14 @@ class KernelEmitter {
     });
   }
 
-  /** Adds the function; gives the types of its addresses and sizes. */
+  /** Adds the function; gives the types of its parameters. */
   emit(): readonly ValueType[] {
     const { builder, kernel, params, locals } = this;
     const { names, hot } = this.functions;
-    const name = names.get(kernel)!;
-    const given = [...params];
-    if (hot.has(kernel)) params.push("i32");
     const block = builder.block(this.block(kernel.body));
-    const body = hot.has(kernel) ? warmable(builder, block, given.length) : block;
-    builder.function({ name, params, locals, body });
-    return given;
+    const body = hot.has(kernel) ? warmable(builder, block, params.length - 1) : block;
+    builder.function({ name: names.get(kernel)!, params, locals, body });
+    return params;
   }
 
   private block(statements: readonly Statement[]): Expression[] {

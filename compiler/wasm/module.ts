@@ -106,8 +106,8 @@ function emitCode(
   if (passive === null) builder.memory(initial, maximum);
   else builder.sharedMemory(["kiln", "memory"], initial, maximum, passive.length);
   const names = kernelNames(kernels);
-  // Kernels come first, so that their places in the code section are those in the list.
   const functions = { names, hot: hotKernels(program) };
+  // Kernels come first, so that their places in the code section are those in the list.
   emitWarmUp(builder, emitKernels(builder, functions));
   if (passive !== null) emitInit(builder, passive);
   const { errors, calls } = emitRun(

@@ -78,3 +78,23 @@ test("the roofline's modules run", () => {
   expect(roofline.relaxedGflops === null).toBe(!hasRelaxedSimd());
   expect(roofline.copyGBs).toBeGreaterThan(0);
 });
+
+test("the roofline reads pages that have been written to", () => {
+  const memories: WebAssembly.Memory[] = [];
+  class Noted extends WebAssembly.Instance {
+    constructor(module: WebAssembly.Module) {
+      super(module);
+      memories.push(this.exports.memory as WebAssembly.Memory);
+    }
+  }
+  vi.stubGlobal("WebAssembly", Object.create(WebAssembly, { Instance: { value: Noted } }));
+  measureRoofline({ msEach: 0, bufferBytes: 640_000 });
+  vi.unstubAllGlobals();
+  expect(memories.length).toBeGreaterThan(2);
+  for (const { buffer } of memories) {
+    const pages = Array.from({ length: buffer.byteLength / 4096 }, (_, page) =>
+      new Uint8Array(buffer, page * 4096, 4096).some((byte) => byte !== 0),
+    );
+    expect(pages).not.toContain(false);
+  }
+});

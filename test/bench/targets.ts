@@ -152,9 +152,9 @@ function startTargets(all: readonly BenchReport[]): Target[] {
         "own, whose code the engine replaces while the first run goes on, and weights that do not go through the engine. " +
         "By `kiln bench` before both and after, on one machine: resnet50 417 ms and 232, text encoder 166 and 118, " +
         "MobileNetV2 55 and 33. Data of modules with threads do not go through it since, either. `warmUp`, which has the " +
-        "engine replace the code of hot functions while the memory is filled: the ratio of resnet50 was 3.8 before it. Both " +
-        "cores are busy then from the start to the result. A worker that touches the pages ahead of the thread that fills " +
-        "them gained nothing more (a worker itself takes 25 ms to start).",
+        "engine replace the code of hot functions while the memory is filled: the ratio of resnet50 was 3.8 before it. A " +
+        "worker that touches the pages ahead of the thread that fills them gained nothing more (a worker itself takes 25 ms " +
+        "to start).",
     }),
     {
       what: "runtime, gzipped",

@@ -8,6 +8,7 @@ import { describe, expect, test, vi } from "vitest";
 import { compile } from "../../compiler/index.js";
 import { tensorOf } from "../../compiler/ir/tensor.js";
 import type { Artifact, CompileOptions } from "../../compiler/options.js";
+import { functionTexts } from "../../compiler/wasm/wat.js";
 import { load, Tensor } from "../../runtime/index.js";
 import type { FixedBinding } from "../../runtime/metadata.js";
 import { program } from "../hosts/app.js";
@@ -83,10 +84,19 @@ describe("a module whose functions run for long", () => {
     expect(warmUp).toHaveBeenCalledTimes(1);
   });
 
-  test.skipIf(node24 === undefined)(`has the engine make its better code${note}`, async () => {
+  test("is warmed up with threads, too, in parts that none has", async () => {
+    const artifact = await convolution(64, { features: { threads: true } });
+    const module = new WebAssembly.Module(artifact.wasm as Uint8Array<ArrayBuffer>);
+    const memory = new WebAssembly.Memory({ ...artifact.metadata.sharedMemory!, shared: true });
+    const { warmUp } = new WebAssembly.Instance(module, { kiln: { memory } }).exports as Exports;
+    warmUp!();
+    expect(new Uint8Array(memory.buffer).every((byte) => byte === 0)).toBe(true);
+  });
+
+  test.skipIf(node24 === undefined)(`has the engine make better code of all of them${note}`, async () => {
     const folder = mkdtempSync(join(tmpdir(), "kiln-warm-up-"));
     try {
-      const { wasm } = await convolution(64);
+      const { wasm } = await convolution(256);
       const module = join(folder, "m.wasm");
       writeFileSync(module, wasm);
       const warm = (how: string): string =>
@@ -95,9 +105,12 @@ describe("a module whose functions run for long", () => {
           ["--trace-wasm-compilation-times", "--wasm-sync-tier-up", "--eval", script(module, how)],
           { encoding: "utf8" },
         );
-      const better = /using TurboFan/;
-      expect(warm("exports.warmUp()")).toMatch(better);
-      expect(warm("")).not.toMatch(better);
+      const better = (text: string): Set<string> =>
+        new Set([...text.matchAll(/#(\d+) using TurboFan/g)].map(([, number]) => number!));
+      const calls = (await functionTexts(wasm)).get("warm:up")!.match(/\(call /g)!;
+      expect(calls.length).toBeGreaterThan(1);
+      expect(better(warm("exports.warmUp()")).size).toBe(calls.length);
+      expect(better(warm("")).size).toBe(0);
     } finally {
       rmSync(folder, { recursive: true });
     }
