@@ -72,6 +72,9 @@ const MOST_PARTS_EACH = 4;
 /** Nanoseconds of work in all jobs together that are worth waking threads for, which takes some 50 microseconds. */
 const LEAST_TIME = 200_000;
 
+/** Bits of an address within a page of the system's: the smallest that any has, 4 kB. */
+const PAGE_BITS = 12;
+
 const names = { dispatch: "threads:dispatch", begin: "threads:begin", work: "threads:work" } as const;
 
 /** True where kernels that together take this long, in nanoseconds, gain by being shared out. */
@@ -299,15 +302,40 @@ class Threads {
       builder.doWhile("spin", [count], builder.pure("i32.and", [isSame(), goesOn])),
       builder.if(isSame(), builder.block(sleep)),
     ];
+    const isFirst = builder.pure("i32.eq", [get(thread), one()]);
+    const isBeforeRuns = builder.pure("i32.eqz", [at.get("generation")]);
     const body = builder.block([
       number,
       builder.set(own, this.rangeOf(thread)),
       builder.if(builder.atomicLoad(get(own), range.doing), builder.block(trapped)),
+      builder.if(builder.pure("i32.and", [isFirst, isBeforeRuns]), this.touchMemory(spins)),
       builder.doWhile("turn", turn, one()),
     ]);
     const locals = ["i32", "i32", "i32"] as const;
     builder.function({ name: "threads:worker", params: ["i32"], locals, body });
     builder.export("threads:worker", "worker");
+  }
+
+  /**
+   * Touches memory from its end until the first run begins. The system gives a page of it to whoever writes there first,
+   * which takes longer than copying as many bytes: what this thread has touched, the main thread finds when it comes to
+   * it from the front, with the weights, or in the first run. Adding 0 changes nothing that is written meanwhile.
+   */
+  private touchMemory(page: number): Expression {
+    const { builder, at } = this;
+    const get = (): Expression => builder.get(page, "i32");
+    const shift = (value: Expression, bits: number): Expression =>
+      builder.pure("i32.shl", [value, builder.i32(bits)]);
+    const touch = [
+      builder.set(page, builder.pure("i32.sub", [get(), builder.i32(1)])),
+      builder.drop(builder.atomicChange("add", shift(get(), PAGE_BITS), builder.i32(0))),
+    ];
+    const isBeforeRuns = builder.pure("i32.eqz", [at.get("generation")]);
+    const isLeft = builder.pure("i32.ne", [get(), builder.i32(0)]);
+    return builder.block([
+      builder.set(page, shift(builder.memorySize(), 16 - PAGE_BITS)),
+      builder.doWhile("touch", touch, builder.pure("i32.and", [isBeforeRuns, isLeft])),
+    ]);
   }
 
   /** Address of the range of the thread whose number is in a local. */

@@ -134,6 +134,15 @@ class BrowserWorker {
   }
 }
 
+test("a worker that touches memory before the first run changes nothing in it", async () => {
+  const running = start(2);
+  const pages = Array.from({ length: 16 }, (_, page) => page * 4096).slice(2);
+  for (const address of pages) running.set(address, 0x01020304 + address);
+  await allSleep(running, 1);
+  expect(pages.map((address) => running.word(address) - address)).toEqual(pages.map(() => 0x01020304));
+  expect(running.word(failing)).toBe(0);
+});
+
 test("in a browser's page, whose thread must not wait", async () => {
   vi.stubGlobal("process", undefined);
   vi.stubGlobal("document", {});
