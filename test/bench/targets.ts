@@ -153,8 +153,8 @@ function startTargets(all: readonly BenchReport[]): Target[] {
         "By `kiln bench` before both and after, on one machine: resnet50 417 ms and 232, text encoder 166 and 118, " +
         "MobileNetV2 55 and 33. Data of modules with threads do not go through it since, either. `warmUp`, which has the " +
         "engine replace the code of hot functions while the memory is filled: the ratio of resnet50 was 3.8 before it. A " +
-        "worker that touches the pages ahead of the thread that fills them gained nothing more (a worker itself takes 25 ms " +
-        "to start).",
+        "worker, once it has started, touches memory from its end until the first run. Not done: data that lie in the module " +
+        "as in memory, in words of eight bytes, which engines copy into shared memory faster.",
     }),
     {
       what: "runtime, gzipped",
