@@ -162,8 +162,9 @@ function instantiate(kernel: Kernel, relaxedSimd: boolean): () => void {
   });
   const module = new WebAssembly.Module(wasm as Uint8Array<ArrayBuffer>);
   const { memory, run } = new WebAssembly.Instance(module).exports;
-  // Pages that nobody has written to are one and the same page of zeros, which is read from the nearest cache.
-  new Uint8Array((memory as WebAssembly.Memory).buffer).fill(1);
+  // Pages that nobody has written to are one and the same page of zeros, which is read from the nearest cache. Ones, since
+  // products of very small numbers take a processor several times as long.
+  new Float32Array((memory as WebAssembly.Memory).buffer).fill(1);
   return run as () => void;
 }
 
