@@ -303,12 +303,11 @@ class Threads {
       builder.if(isSame(), builder.block(sleep)),
     ];
     const isFirst = builder.pure("i32.eq", [get(thread), one()]);
-    const isBeforeRuns = builder.pure("i32.eqz", [at.get("generation")]);
     const body = builder.block([
       number,
       builder.set(own, this.rangeOf(thread)),
       builder.if(builder.atomicLoad(get(own), range.doing), builder.block(trapped)),
-      builder.if(builder.pure("i32.and", [isFirst, isBeforeRuns]), this.touchMemory(spins)),
+      builder.if(isFirst, this.touchMemory(spins)),
       builder.doWhile("turn", turn, one()),
     ]);
     const locals = ["i32", "i32", "i32"] as const;
@@ -329,12 +328,14 @@ class Threads {
     const touch = [
       builder.set(page, builder.pure("i32.sub", [get(), builder.i32(1)])),
       builder.drop(builder.atomicChange("add", shift(get(), PAGE_BITS), builder.i32(0))),
+      builder.continue("touch"),
     ];
     const isBeforeRuns = builder.pure("i32.eqz", [at.get("generation")]);
     const isLeft = builder.pure("i32.ne", [get(), builder.i32(0)]);
+    const goesOn = builder.pure("i32.and", [isBeforeRuns, isLeft]);
     return builder.block([
       builder.set(page, shift(builder.memorySize(), 16 - PAGE_BITS)),
-      builder.doWhile("touch", touch, builder.pure("i32.and", [isBeforeRuns, isLeft])),
+      builder.loop("touch", [builder.if(goesOn, builder.block(touch))]),
     ]);
   }
 

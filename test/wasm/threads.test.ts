@@ -16,9 +16,9 @@ const mayBlock = 324;
 
 const manyParts = 1e6; // nanoseconds: four parts for each thread
 
-function counting(time: number): WebAssembly.Module {
+function counting(time: number, pages: number): WebAssembly.Module {
   using builder = new ModuleBuilder({ simd: true, relaxedSimd: false, threads: true });
-  builder.sharedMemory(["kiln", "memory"], 1, 1, 0);
+  builder.sharedMemory(["kiln", "memory"], pages, pages, 0);
   const part = () => builder.get(0, "i32");
   const place = builder.pure("i32.mul", [part(), builder.i32(4)]);
   const next = builder.pure("i32.add", [part(), builder.i32(1)]);
@@ -50,9 +50,9 @@ afterEach(() => {
   vi.unstubAllGlobals();
 });
 
-function start(threads: number, time = manyParts): Running {
-  const module = counting(time);
-  const memory = new WebAssembly.Memory({ initial: 1, maximum: 1, shared: true });
+function start(threads: number, time = manyParts, pages = 1): Running {
+  const module = counting(time, pages);
+  const memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
   const workers: Workers = [];
   const instance = new WebAssembly.Instance(module, { kiln: { memory } });
   startThreads(module, instance, workers, threads);
@@ -141,6 +141,14 @@ test("a worker that touches memory before the first run changes nothing in it", 
   await allSleep(running, 1);
   expect(pages.map((address) => running.word(address) - address)).toEqual(pages.map(() => 0x01020304));
   expect(running.word(failing)).toBe(0);
+});
+
+test("a worker has the system give all memory its pages before the first run", async () => {
+  const bytes = 2 ** 28;
+  const before = process.memoryUsage.rss();
+  await allSleep(start(2, manyParts, bytes / 65536), 1);
+  const given = process.memoryUsage.rss() - before;
+  expect(given).toBeGreaterThan(0.9 * bytes);
 });
 
 test("in a browser's page, whose thread must not wait", async () => {
