@@ -147,7 +147,7 @@ function startTargets(all: readonly BenchReport[]): Target[] {
       reason:
         "What is left of our start is filling the memory with the weights (resnet50: 102 MB, most " +
         "of the time the system's for pages that are touched first), starting a worker, and the first run. A warm run of " +
-        "resnet50 on one thread takes about a fifth of the rival's whole start by itself; on two threads a run and filling " +
+        "resnet50 on one thread takes a sixth and more of the rival's whole start by itself; on two threads a run and filling " +
         "the memory, which one thread does, take longer than that. Tried: tiles as functions of their " +
         "own, whose code the engine replaces while the first run goes on, and weights that do not go through the engine. " +
         "By `kiln bench` before both and after, on one machine: resnet50 417 ms and 232, text encoder 166 and 118, " +
