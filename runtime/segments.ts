@@ -35,10 +35,10 @@ export function takeData(module: Uint8Array): { code: Uint8Array; data: Segment[
     const head = at;
     number();
     const count = module.subarray(head, at);
-    const kind = module[at];
+    const kind = module[at]! & 127;
     while (at < end) {
       let address: number | undefined;
-      if (module[at++] !== kind) return;
+      if (number() !== kind) return;
       if (kind !== PASSIVE) {
         if (kind || module[at++] !== 0x41) return;
         address = number();

@@ -26,6 +26,9 @@ const HEADER_BYTES = 8;
 /** Runs of zeros at least this long are left out: memory starts as zeros, and a new segment costs about ten bytes. */
 const ZERO_RUN = 64;
 
+/** Bytes that engines copy at once. */
+const WORD = 8;
+
 /** V8 and SpiderMonkey accept 100 000 segments. */
 const MAX_SEGMENTS = 50_000;
 
@@ -111,7 +114,10 @@ export function assemble(
   return joined([wasm.subarray(0, split), ...data, wasm.subarray(split)], { name, payload });
 }
 
-/** The same where the module has a data section of passive segments, whose bytes are put in their place. */
+/**
+ * The same where the module has a data section of passive segments, whose bytes are put in their place. Zeros may follow
+ * each in memory, up to a length that is a multiple of eight.
+ */
 export function assemblePassive(
   wasm: Uint8Array,
   segments: readonly DataSegment[],
@@ -119,7 +125,8 @@ export function assemblePassive(
 ): Uint8Array {
   const data = readSections(wasm).find(({ id }) => id === DATA_SECTION);
   if (data === undefined) return joined([wasm], custom);
-  return joined([wasm.subarray(0, data.start), ...passiveSection(segments), wasm.subarray(data.end)], custom);
+  const section = passiveSection(segments, data.start);
+  return joined([wasm.subarray(0, data.start), ...section, wasm.subarray(data.end)], custom);
 }
 
 function joined(parts: readonly Part[], { name, payload }: CustomSection): Uint8Array {
@@ -149,12 +156,32 @@ function dataSection(segments: readonly DataSegment[]): Part[] {
   return [[DATA_SECTION, ...encodeUnsigned(size), ...count], ...parts];
 }
 
-function passiveSection(segments: readonly DataSegment[]): Part[] {
-  const passive = 1;
+/**
+ * The section, at an offset of the module. Its segments begin at multiples of eight bytes, as they do in memory: engines
+ * copy into shared memory in words where both sides lie alike, and byte by byte elsewhere. So a segment has a head of
+ * eight bytes, its numbers having more than they need, and zeros after its bytes, as there are in memory.
+ */
+function passiveSection(segments: readonly DataSegment[], offset: number): Part[] {
+  const passive = [0x81, 0x80, 0];
   const count = encodeUnsigned(segments.length);
-  const parts = segments.flatMap(({ bytes }): Part[] => [[passive, ...encodeUnsigned(bytes.length)], bytes]);
+  const parts = segments.flatMap(({ bytes }): Part[] => {
+    const zeros = -bytes.length & (WORD - 1);
+    return [[...passive, ...encodePadded(bytes.length + zeros)], bytes, new Uint8Array(zeros)];
+  });
   const size = parts.reduce((sum, part) => sum + part.length, count.length);
-  return [[DATA_SECTION, ...encodeUnsigned(size), ...count], ...parts];
+  const head = [DATA_SECTION, ...encodeUnsigned(size), ...count];
+  return [fillerSection(-(offset + head.length)), head, ...parts];
+}
+
+/** Unsigned LEB128 in five bytes, the most that a number of 32 bits may have. */
+const encodePadded = (value: number): number[] =>
+  [0, 7, 14, 21, 28].map((shift) => ((value >>> shift) & 0x7f) | (shift < 28 ? 0x80 : 0));
+
+/** A custom section without a name, of so many bytes or some words more. */
+function fillerSection(bytes: number): number[] {
+  const [header, nameLength] = [2, 1];
+  const room = (bytes - header - nameLength) & (WORD - 1);
+  return [CUSTOM_SECTION, nameLength + room, 0, ...new Uint8Array(room)];
 }
 
 function concatenate(parts: readonly Part[]): Uint8Array {
@@ -173,7 +200,7 @@ function concatenate(parts: readonly Part[]): Uint8Array {
   return result;
 }
 
-/** The same contents of zeroed memory in segments without long runs of zeros. */
+/** The same contents of zeroed memory in segments without long runs of zeros, of whole words. */
 export function withoutZeros(segments: readonly DataSegment[], most = MAX_SEGMENTS): DataSegment[] {
   for (let run = ZERO_RUN; ; run *= 4) {
     const pieces: DataSegment[] = [];
@@ -186,7 +213,9 @@ export function withoutZeros(segments: readonly DataSegment[], most = MAX_SEGMEN
 function pushPieces({ address, bytes }: DataSegment, run: number, pieces: DataSegment[]): void {
   let start = skipZeros(bytes, 0);
   const finish = (end: number): void => {
-    if (end > start) pieces.push({ address: address + start, bytes: bytes.subarray(start, end) });
+    if (end === start) return;
+    const first = start - (start % WORD);
+    pieces.push({ address: address + first, bytes: bytes.subarray(first, Math.ceil(end / WORD) * WORD) });
   };
   for (let at = start + run; at < bytes.length; at += run) {
     if (bytes[at] !== 0) continue;

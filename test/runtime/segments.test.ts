@@ -91,6 +91,21 @@ test("passive data are left as empty segments, and written where the metadata sa
   expect(Buffer.compare(memory, expected)).toBe(0);
 });
 
+test("passive data lie in the module as in memory, in words of eight bytes", () => {
+  for (let count = 1; count < 12; count++) {
+    const segments = Array.from({ length: count }, (_, i) => ({
+      address: 64 * i,
+      bytes: bytesOf(i === 0 ? MEBIBYTE : i, i),
+    }));
+    const places = segments.map(({ address }) => address);
+    const { data } = takeData(passiveModule(segments, places))!;
+    expect(data.map(([, bytes]) => bytes.byteOffset % 8)).toEqual(places.map(() => 0));
+    expect(data.map(([, bytes], i) => [...bytes.subarray(segments[i]!.bytes.length)])).toEqual(
+      segments.map(({ bytes: { length } }) => Array.from({ length: (8 - (length % 8)) % 8 }, () => 0)),
+    );
+  }
+});
+
 test("passive data without an address for each are refused", async () => {
   const wasm = passiveModule(large, [64, 70_000]);
   expect(await failure(() => loadInspected(wasm))).toBe(
