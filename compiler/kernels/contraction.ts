@@ -17,6 +17,7 @@ import type { NodeScope } from "../lowering/context.js";
 import { columnOf, type PanelRun, type Panels, panelRuns, panelsAtOnce, type TileColumns } from "./panels.js";
 import {
   Accumulators,
+  accumulatorSets,
   columnsFor,
   type Extent,
   extentOf,
@@ -307,15 +308,18 @@ function multiplyTile(
   places: readonly Expr[],
   tile: TilePlace,
 ): void {
-  const accumulators = new Accumulators(s, { rows, columns: tile.columns });
+  const accumulatorTile = { rows, columns: tile.columns };
+  const sets = accumulatorSets(accumulatorTile, s.target);
+  const accumulators = new Accumulators(s, accumulatorTile, sets);
   const { outerTaps, isLeftOut } = operands;
   forOuterTaps(s, shape, outerTaps?.(places), (taps, step) => {
-    accumulate(s, shape, taps, step, (allTaps, channel, number) => {
+    accumulate(s, shape, taps, step, sets, (allTaps, channel, number, set) => {
       if (isLeftOut?.(places.at(-1)!, allTaps.at(-1)!)) return;
       const from = operands.left(places, allTaps, channel);
       accumulators.multiplyAdd(
         (row) => s.loadSplat(operands.buffer, add(from, mul(operands.rowStride, row))),
         (vector) => operands.right(tile, { number, taps: allTaps, channel }, vector),
+        set,
       );
     });
   });
@@ -354,24 +358,35 @@ function forOuterTaps(
   nest([], add(0, 0));
 }
 
-/** The steps under the outer taps: written out where they are few, else a loop. */
+/**
+ * The steps under the outer taps: written out where they are few, else a loop, of which a pass has a step for each set
+ * of accumulators where that comes out even.
+ */
 function accumulate(
   s: NodeScope,
   shape: Contraction,
   taps: readonly Operand[],
   first: Expr,
-  step: (taps: readonly Operand[], channel: Operand, number: Expr) => void,
+  sets: number,
+  step: (taps: readonly Operand[], channel: Operand, number: Expr, set: number) => void,
 ): void {
   const joined = joinsLastTap(shape);
   const steps = innerSteps(shape);
   const firstLayer = joined && !shape.joinsTaps && shape.taps.at(-1)! > 1;
   const { channels } = shape;
   if (!isStatic(channels) || !isStatic(steps) || steps > (firstLayer ? unrolledFirstLayer : unrolledSteps)) {
-    s.for("k", 0, s.dim(steps), (k) => step(joined ? [...taps, 0] : taps, k, add(first, k)));
+    const inPass = isStatic(steps) && steps % sets === 0 ? sets : 1;
+    const pass = (k: Expr): void => {
+      for (let set = 0; set < inPass; set++) {
+        const channel = add(k, set);
+        step(joined ? [...taps, 0] : taps, channel, add(first, channel), set);
+      }
+    };
+    s.for("k", 0, s.dim(steps), pass, { step: inPass });
     return;
   }
   for (let k = 0; k < steps; k++) {
     const [tap, channel] = [Math.floor(k / channels), k % channels];
-    step(joined ? [...taps, tap] : taps, channel, add(first, k));
+    step(joined ? [...taps, tap] : taps, channel, add(first, k), k % sets);
   }
 }
