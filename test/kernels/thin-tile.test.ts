@@ -34,10 +34,10 @@ describe("products of depth", () => {
   });
 
   test.each([20, 21])("9 times %i, by convolution", async (channels) => {
-    const inputs = [randomTensor(1, [1, channels, 7, 7]), randomTensor(2, [13, channels, 3, 3])];
-    const attributes = { pads: [1, 1, 1, 1], strides: [1, 1] };
-    const compile = { ...options.compile, strict: true };
-    await expectNode({ op: "Conv", inputs, constants: [1], attributes }, { ...options, compile });
+    const inputs = [randomTensor(1, [1, channels, 14, 14]), randomTensor(2, [13, channels, 3, 3])];
+    // With steps it is not by Winograd's filtering.
+    const attributes = { pads: [1, 1, 1, 1], strides: [2, 2] };
+    await expectNode({ op: "Conv", inputs, constants: [1], attributes }, options);
   });
 
   test.each([20, 21])("%i, of three rows", async (depth) => {
