@@ -20,6 +20,10 @@ const WARM_UP = { function: "warm:up", export: "warmUp" } as const;
 /** Nanoseconds that a run is in a hot function, at least: less is over before the better code is there. */
 const LEAST_TIME = 100_000;
 
+/** The same of functions whose better code is there before, as the host has as many bytes of data to put in place. */
+const LEAST_TIME_BESIDE_DATA = 40_000;
+const DATA_PER_FUNCTION = 2 ** 20;
+
 /** Bytes of its first code that V8 runs before it replaces a function's: `--wasm-tiering-budget` of version 13. */
 const TIERING_BUDGET = 13_000_000;
 
@@ -29,9 +33,15 @@ const OTHER_BYTES = 100;
 
 /** Kernels whose functions are warmed up, and the passes that each takes. */
 export function hotKernels(program: Program): Map<Kernel, number> {
-  const hot = [...ownTimes(program)].filter(([, time]) => time >= LEAST_TIME);
+  const besideData = dataBytes(program) / DATA_PER_FUNCTION;
+  const hot = [...ownTimes(program)]
+    .sort(([, a], [, b]) => b - a)
+    .filter(([, time], i) => time >= (i < besideData ? LEAST_TIME_BESIDE_DATA : LEAST_TIME));
   return new Map(hot.map(([kernel]) => [kernel, passesFor(kernel)]));
 }
+
+const dataBytes = ({ buffers }: Program): number =>
+  buffers.reduce((sum, { data }) => sum + (data?.length ?? 0), 0);
 
 const passesFor = ({ body }: Kernel): number =>
   Math.ceil(TIERING_BUDGET / (OTHER_BYTES + BYTES_PER_NODE * exprsIn(body).length));

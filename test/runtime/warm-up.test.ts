@@ -122,6 +122,33 @@ const bytes = require("node:fs").readFileSync(${JSON.stringify(module)});
 const { exports } = new WebAssembly.Instance(new WebAssembly.Module(bytes));
 ${how}`;
 
+test("with much data to put in place, functions that run for a shorter time are hot, too", async () => {
+  const rows = 2 ** 14;
+  const withData = async (count: number): Promise<Exports> =>
+    instanceOf(
+      await compile(
+        buildModel({
+          inputs: { x: ["float32", [32, 64]], i: ["int64", [1]] },
+          outputs: { y: ["float32", [32, 256]], z: ["float32", [1, 64]] },
+          initializers: {
+            w: tensorOf(
+              "float32",
+              [64, 256],
+              Array.from({ length: 64 * 256 }, (_, i) => Math.sin(i)),
+            ),
+            table: tensorOf("float32", [count, 64], new Array(count * 64).fill(1)),
+          },
+          nodes: [
+            { op: "MatMul", inputs: ["x", "w"], outputs: ["y"] },
+            { op: "Gather", inputs: ["table", "i"], outputs: ["z"] },
+          ],
+        }),
+      ),
+    );
+  expect(await withData(4)).not.toHaveProperty("warmUp");
+  expect(await withData(rows)).toHaveProperty("warmUp");
+});
+
 test("a module whose functions run for a moment only has nothing to warm up", async () => {
   expect(await instanceOf(await convolution(4))).not.toHaveProperty("warmUp");
 });
