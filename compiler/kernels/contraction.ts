@@ -127,9 +127,10 @@ export function contract(s: NodeScope, shape: Contraction, operands: Contraction
       const atOnce = severalAtOnce ? panelsAtOnce(phase.largest) : 1;
       for (const run of panelRuns(stretch, atOnce, phase.block)) {
         forTiles(s, shape, phase, run, (rows, places, panel) => {
-          forParts(s, placeOf(panel, run), columnsFor(rows, s.target), (part) =>
-            multiplyTile(s, shape, operands, rows, places, part),
-          );
+          forParts(s, placeOf(panel, run), columnsFor(rows, s.target), (part) => {
+            const sets = accumulatorSets({ rows, columns: part.columns }, phase.largest, s.target);
+            multiplyTile(s, shape, operands, rows, sets, places, part);
+          });
         });
       }
     }
@@ -305,12 +306,11 @@ function multiplyTile(
   shape: Contraction,
   operands: ContractionOperands,
   rows: number,
+  sets: number,
   places: readonly Expr[],
   tile: TilePlace,
 ): void {
-  const accumulatorTile = { rows, columns: tile.columns };
-  const sets = accumulatorSets(accumulatorTile, s.target);
-  const accumulators = new Accumulators(s, accumulatorTile, sets);
+  const accumulators = new Accumulators(s, { rows, columns: tile.columns }, sets);
   const { outerTaps, isLeftOut } = operands;
   forOuterTaps(s, shape, outerTaps?.(places), (taps, step) => {
     accumulate(s, shape, taps, step, sets, (allTaps, channel, number, set) => {

@@ -140,19 +140,18 @@ export function fillsTiles(places: number, target: TileTarget): boolean {
   return places >= 0.9 * rows * Math.ceil(places / rows);
 }
 
-/** Sums that are added to in turn while a multiply-add takes its time. */
-const fewestSums = 8;
-
 /**
- * Two where a tile has too few sums, and registers for twice as many: every other step of the reduction then has its own.
- * By `kiln profile` ResNet-50's 3x3 convolutions of 512 channels at 7x7, of tiles of four and three places, take 10.4% of
- * a run, 11.1% without.
+ * Two for a tile of three rows beside those of four, which has fewer sums than a multiply-add takes time for: every other
+ * step of the reduction has its own. Where the largest is smaller, tiles have several panels, but what is left of these
+ * has one: columns would not all be summed in the same order. By `kiln profile` ResNet-50's 3x3 convolutions of 512
+ * channels at 7x7 take 10.4% of a run, 11.1% without.
  */
-export function accumulatorSets(tile: Tile, { simd, fusedMultiplyAdd }: TileTarget): 1 | 2 {
-  const vectors = vectorsOf(tile);
-  const sums = tile.rows * vectors;
-  return simd && fusedMultiplyAdd && sums < fewestSums && 2 * sums + vectors + 1 <= registers ? 2 : 1;
-}
+export const accumulatorSets = (
+  tile: Tile,
+  largestRows: number,
+  { simd, fusedMultiplyAdd }: TileTarget,
+): 1 | 2 =>
+  simd && fusedMultiplyAdd && tile.rows === 3 && largestRows === 4 && vectorsOf(tile) <= 2 ? 2 : 1;
 
 export class Accumulators {
   /** By row and vector, of each set. */
