@@ -11,6 +11,7 @@ import { decodeTensorProto } from "../../compiler/onnx/tensor.js";
 import { runOnnxruntime } from "../harness.js";
 import { differenceOf } from "../harness-compare.js";
 import { expectSoundModule, loadArtifact, runModel } from "./compiled.js";
+import { runElsewhere } from "./elsewhere.js";
 import {
   expectedOutput,
   hasLightModels,
@@ -51,6 +52,20 @@ describe.skipIf(!hasLightModels)("light networks", () => {
         expect(differenceOf(actual!, expected!, { relative: 1e-3, absolute: 1e-7 })).toBeNull();
       }
       model.dispose();
+    });
+
+    test(`${name} with relaxed SIMD gives each class the same number, and agrees with random weights`, async () => {
+      const features = { relaxedSimd: true };
+      const feeds = { [input]: pictureFor(network) };
+      // Weights that are all one number are summed in the same order for each column.
+      const equal = runElsewhere(await compile(readNetwork(network), { features }), feeds);
+      expect(new Set(equal)).toEqual(new Set([equal[0]]));
+      expect(equal[0]).toBeCloseTo(1 / equal.length, 7);
+
+      const bytes = withRandomWeights(readNetwork(network), 1);
+      const [expected] = Object.values(await runOnnxruntime(bytes, feeds));
+      const actual = { ...expected!, data: runElsewhere(await compile(bytes, { features }), feeds) };
+      expect(differenceOf(actual, expected!, { relative: 1e-3, absolute: 1e-7 })).toBeNull();
     });
 
     test(`${name} is the same bytes each time`, async () => {

@@ -1,49 +1,13 @@
-/**
- * Modules that fuse multiplications and additions, run in a process of its own where the engine asks for a flag. The
- * host here is as small as can be: it knows the module from its metadata alone.
- */
+/** Modules that fuse multiplications and additions. */
 
-import { execFileSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { compile } from "../../compiler/index.js";
-import type { Artifact } from "../../compiler/options.js";
 import { runOnnxruntime, type Tensors } from "../harness.js";
 import { differenceOf } from "../harness-compare.js";
 import { randomTensor } from "../harness-random.js";
 import { buildModel } from "../onnx/build-model.js";
+import { runElsewhere } from "./elsewhere.js";
 import { noise, ocrNetworks, readNetwork } from "./models.js";
-
-const host = `
-  import { readFileSync, writeFileSync } from "node:fs";
-  const [, directory] = process.argv;
-  const module = new WebAssembly.Module(readFileSync(directory + "/model.wasm"));
-  const [section] = WebAssembly.Module.customSections(module, "kiln");
-  const { inputs, outputs } = JSON.parse(new TextDecoder().decode(section));
-  const { memory, run } = new WebAssembly.Instance(module).exports;
-  new Uint8Array(memory.buffer).set(readFileSync(directory + "/input"), inputs[0].address);
-  run();
-  writeFileSync(directory + "/output", new Uint8Array(memory.buffer, outputs[0].address, outputs[0].byteLength));
-`;
-
-/** The first output for the only input. */
-function runElsewhere({ wasm, metadata }: Artifact, feeds: Tensors): Float32Array {
-  const directory = mkdtempSync(join(tmpdir(), "kiln-relaxed-"));
-  try {
-    writeFileSync(join(directory, "model.wasm"), wasm);
-    writeFileSync(join(directory, "input"), new Uint8Array(feeds[metadata.inputs[0]!.name]!.data.buffer));
-    // Engines that have it on by default no longer know the flag.
-    const flags = WebAssembly.validate(wasm as Uint8Array<ArrayBuffer>)
-      ? []
-      : ["--experimental-wasm-relaxed-simd"];
-    execFileSync(process.execPath, [...flags, "--input-type=module", "--eval", host, directory]);
-    return new Float32Array(Uint8Array.from(readFileSync(join(directory, "output"))).buffer);
-  } finally {
-    rmSync(directory, { recursive: true });
-  }
-}
 
 async function check(bytes: Uint8Array, feeds: Tensors, inputShapes = {}): Promise<void> {
   const artifact = await compile(bytes, { inputShapes, features: { relaxedSimd: true } });
