@@ -6,7 +6,7 @@
 import { loopPasses } from "../../passes/loop/pipeline.js";
 import { planMemory } from "../../passes/memory/plan.js";
 import { add, constant, KernelBuilder, op, read, splat } from "../loop/builder.js";
-import { f32x4, type Kernel } from "../loop/ir.js";
+import { type Expr, f32x4, type Kernel } from "../loop/ir.js";
 import type { Program, ProgramBuffer } from "../loop/program.js";
 import { emitModule } from "../wasm/module.js";
 import { hasRelaxedSimd } from "./engine-features.js";
@@ -98,22 +98,29 @@ function tileKernel(rows: number): Kernel {
   return builder.finish();
 }
 
+/** Parts of the memory that are read and written in turn: processors fetch ahead for each of them. */
+const streams = 4;
+
+/** One pass over all parts, a cache line of each at a time. */
+function forLines(builder: KernelBuilder, bytes: number, visit: (index: Expr, vector: number) => void): void {
+  const [line, part] = [16, Math.floor(bytes / 4 / streams / 16) * 16];
+  const pass = (i: Expr): void => {
+    for (let stream = 0; stream < streams; stream++) {
+      for (let vector = 0; vector < line / 4; vector++) visit(add(i, stream * part + vector * 4), vector);
+    }
+  };
+  builder.for("i", 0, part, pass, { step: line });
+}
+
 function readKernel(bytes: number): Kernel {
   const builder = new KernelBuilder("read");
   const source = builder.buffer("source", "float32", "read", bytes / 4);
   const out = builder.buffer("out", "float32", "write", 16);
   const sums = Array.from({ length: 4 }, () => builder.variable("sum", constant(f32x4, 0)));
-  builder.for(
-    "i",
-    0,
-    bytes / 4,
-    (i) => {
-      for (const [j, sum] of sums.entries()) {
-        builder.assign(sum, op("add", read(sum), builder.load(source, add(i, j * 4), 4)));
-      }
-    },
-    { step: 16 },
-  );
+  forLines(builder, bytes, (index, vector) => {
+    const sum = sums[vector]!;
+    builder.assign(sum, op("add", read(sum), builder.load(source, index, 4)));
+  });
   for (const [j, sum] of sums.entries()) builder.store(out, j * 4, read(sum));
   return builder.finish();
 }
@@ -122,15 +129,7 @@ function copyKernel(bytes: number): Kernel {
   const builder = new KernelBuilder("copy");
   const source = builder.buffer("source", "float32", "read", bytes / 4);
   const target = builder.buffer("target", "float32", "write", bytes / 4);
-  builder.for(
-    "i",
-    0,
-    bytes / 4,
-    (i) => {
-      for (let j = 0; j < 16; j += 4) builder.store(target, add(i, j), builder.load(source, add(i, j), 4));
-    },
-    { step: 16 },
-  );
+  forLines(builder, bytes, (index) => builder.store(target, index, builder.load(source, index, 4)));
   return builder.finish();
 }
 
