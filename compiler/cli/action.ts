@@ -1,14 +1,17 @@
 /** The frame of every command: flags that all have, and errors turned into text and exit codes. */
 
 import { type Command, CommanderError, Option } from "commander";
+import { KilnError } from "../diagnostics.js";
 import { grouped } from "./compile-flags.js";
-import { reportFailure, usageError } from "./failure.js";
+import { CommandError, reportFailure, usageError } from "./failure.js";
 import { type CommonFlags, type Io, Terminal } from "./terminal.js";
+
+type Arguments = readonly (string | undefined)[];
 
 /** What a command does with its arguments and flags; resolves to the exit code. */
 export type Body<Flags> = (
   terminal: Terminal,
-  args: readonly (string | undefined)[],
+  args: Arguments,
   flags: Flags & CommonFlags,
 ) => Promise<number>;
 
@@ -25,19 +28,31 @@ export function defineAction<Flags>(command: Command, io: Io, body: Body<Flags>)
   ]);
   command.action(async () => {
     const terminal = new Terminal(io, command.opts<CommonFlags>());
-    const code = await run(terminal, () =>
-      body(terminal, command.processedArgs, command.opts<Flags & CommonFlags>()),
+    const code = await run(terminal, command.processedArgs, (args) =>
+      body(terminal, args, command.opts<Flags & CommonFlags>()),
     );
     if (code !== 0) throw new CommanderError(code, EXIT, "");
   });
 }
 
-async function run(terminal: Terminal, body: () => Promise<number>): Promise<number> {
+async function run(
+  terminal: Terminal,
+  args: Arguments,
+  body: (args: Arguments) => Promise<number>,
+): Promise<number> {
   try {
-    return await body();
+    return await body(args);
   } catch (error) {
-    return reportFailure(error, terminal);
+    return reportFailure(withPath(error, args[0]), terminal);
   }
+}
+
+/** The decoder is given bytes and does not know where they are from. */
+function withPath(error: unknown, path: string | undefined): unknown {
+  if (path === undefined || !(error instanceof KilnError) || error.code !== "E_DECODE") return error;
+  return new CommandError(`cannot read ${path === "-" ? "the model from stdin" : path}: ${error.message}`, {
+    cause: error,
+  });
 }
 
 /** The model argument, which commands that can do without it declare as optional. */

@@ -7,7 +7,7 @@ import { type Body, defineAction, requireModel } from "./action.js";
 import { addCompileFlags, type CompileFlags, compileOptions, grouped } from "./compile-flags.js";
 import { compileModel } from "./compile-model.js";
 import { runtimeElements } from "./elements.js";
-import { EXIT_OK, usageError } from "./failure.js";
+import { CommandError, EXIT_OK, usageError } from "./failure.js";
 import { type FeedFlags, prepareFeeds } from "./feeds.js";
 import {
   type Assignment,
@@ -117,13 +117,23 @@ async function loadModel(file: ModelFile, flags: Flags & CommonFlags, terminal: 
     }
     const weights = file.path.replace(/\.wasm$/, ".weights");
     const beside = weights === file.path ? {} : { weights };
-    return { model: await load(file.bytes, { ...beside, threads: flags.threads }), ir: [] };
+    const loading = load(file.bytes, { ...beside, threads: flags.threads });
+    return { model: await loading.catch((error) => throwMissing(file, weights, error)), ir: [] };
   }
   const { threads } = flags;
   const forThreads = threads !== undefined && { features: { ...flags.features, threads: threads > 1 } };
   const { artifact, ir } = await compileModel(file, { ...flags, ...forThreads }, terminal, file.name);
   if (flags.passTiming === true && flags.json !== true) printTimings(artifact.report.passes, terminal);
   return { model: await load(artifact.wasm, { weights: artifact.weights, threads }), ir };
+}
+
+/** Says what the file is for that the runtime did not find. */
+function throwMissing({ path }: ModelFile, weights: string, error: Error): never {
+  if ((error.cause as NodeJS.ErrnoException | undefined)?.code !== "ENOENT") throw error;
+  throw new CommandError(`the weights of ${path} are in a file of their own, and there is no ${weights}`, {
+    hint: "put it beside the module, or compile the model with --weights embed",
+    cause: error,
+  });
 }
 
 interface NamedFile {

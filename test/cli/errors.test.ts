@@ -2,6 +2,7 @@
 
 import { chmodSync, existsSync, mkdirSync, readdirSync, symlinkSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { Readable } from "node:stream";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { tensorOf } from "../../compiler/ir/tensor.js";
@@ -202,6 +203,25 @@ describe("files", () => {
     expectError(
       await kiln("check", folder.path("locked.onnx")),
       /^error: cannot read .*: permission denied\n$/,
+    );
+  });
+
+  test("that are no models, or only a part of one, are named", async () => {
+    const cut = buildModel(dense).subarray(0, 40);
+    const files: [string, Uint8Array, RegExp][] = [
+      ["cut.onnx", cut, /^error: cannot read .*cut\.onnx: malformed .*\n {2}hint: .*\n$/],
+      ["empty.onnx", new Uint8Array(), /^error: cannot read .*empty\.onnx: the file is empty\n$/],
+    ];
+    for (const [name, bytes, message] of files) {
+      const path = folder.write(name, bytes);
+      for (const command of ["compile", "inspect", "check", "run"]) {
+        expectError(await kiln(command, path), message);
+      }
+    }
+    const stdin = Readable.from([cut]);
+    expectError(
+      await kilnWith({ stdin }, "check", "-"),
+      /^error: cannot read the model from stdin: malformed /,
     );
   });
 

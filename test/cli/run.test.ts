@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from "node:fs";
+import { readdirSync, readFileSync, rmSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { readNpy, writeNpy } from "../../compiler/cli/npy.js";
 import { tensorOf } from "../../compiler/ir/tensor.js";
@@ -33,6 +33,19 @@ describe("a run", () => {
       const { code, stdout } = await kiln("run", folder.path(`${weights}.wasm`), "--input", x);
       expect([code, stdout]).toEqual([0, "y: float32[1, 2]\n  min 0  max 8  mean 4\n  first 8, 0\n"]);
     }
+  });
+
+  test("of a compiled module says which file of weights is missing", async () => {
+    const [model, module] = [folder.write("model.onnx", dense), folder.path("lonely.wasm")];
+    await kiln("compile", model, "-q", "-o", module, "--weights", "split");
+    rmSync(folder.path("lonely.weights"));
+    expect(await kiln("run", module)).toEqual({
+      code: 1,
+      stdout: "",
+      stderr: `error: the weights of ${module} are in a file of their own, and there is no ${folder.path("lonely.weights")}
+  hint: put it beside the module, or compile the model with --weights embed
+`,
+    });
   });
 
   test("on threads gives the same, of a model and of a module compiled for them", async () => {
