@@ -103,7 +103,8 @@ const streams = 4;
 
 /** One pass over all parts, a cache line of each at a time. */
 function forLines(builder: KernelBuilder, bytes: number, visit: (index: Expr, vector: number) => void): void {
-  const [line, part] = [16, Math.floor(bytes / 4 / streams / 16) * 16];
+  const line = 16;
+  const part = Math.floor(bytes / 4 / streams / line) * line;
   const pass = (i: Expr): void => {
     for (let stream = 0; stream < streams; stream++) {
       for (let vector = 0; vector < line / 4; vector++) visit(add(i, stream * part + vector * 4), vector);
