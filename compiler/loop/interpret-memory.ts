@@ -30,15 +30,13 @@ const int64: ElementAccess = {
   read: (memory, address) => memory.getBigInt64(address, true),
   write: (memory, address, lane) => memory.setBigInt64(address, lane as bigint, true),
 };
-/** The engine may store any bits for a NaN, and other ones once it has compiled a function: runs must give the same. */
-const oneNaN = (value: number): number => (Number.isNaN(value) ? Number.NaN : value);
 const float32: ElementAccess = {
   read: (memory, address) => memory.getFloat32(address, true),
-  write: (memory, address, lane) => memory.setFloat32(address, oneNaN(lane as number), true),
+  write: (memory, address, lane) => memory.setFloat32(address, lane as number, true),
 };
 const float64: ElementAccess = {
   read: (memory, address) => memory.getFloat64(address, true),
-  write: (memory, address, lane) => memory.setFloat64(address, oneNaN(lane as number), true),
+  write: (memory, address, lane) => memory.setFloat64(address, lane as number, true),
 };
 const float16: ElementAccess = {
   read: (memory, address) => decodeFloat16(memory.getUint16(address, true)),

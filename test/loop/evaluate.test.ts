@@ -193,3 +193,15 @@ test("traps name their reason", () => {
   expect(() => evaluateOp("rem_u", "i64", [1n, 0n])).toThrow("trap: integer divide by zero");
   expect(() => evaluateOp("div_s", "i32", [-(2 ** 31), -1])).toThrow("trap: integer overflow");
 });
+
+test("a NaN that is computed has the same bits whatever those of its operands are", () => {
+  const negative = new Float64Array(BigUint64Array.of(0xfff8_0000_0000_0001n).buffer)[0]!;
+  for (const scalar of ["f32", "f64"] as const) {
+    for (const name of ["add", "sub", "mul", "div", "sqrt", "min", "max", "neg", "fma"] as const) {
+      const value = evaluateOp(name, scalar, [negative, negative, negative]);
+      expect(new BigUint64Array(Float64Array.of(value as number).buffer)).toEqual(
+        BigUint64Array.of(0x7ff8_0000_0000_0000n),
+      );
+    }
+  }
+});
