@@ -96,14 +96,17 @@ describe("failing leaves everything as it was", () => {
 
 describe("Ctrl-C", () => {
   test("takes back what was written, and is the default again afterwards", async () => {
-    const before = process.listenerCount("SIGINT");
+    // Miniflare, where another test of this process has used it, listens, too, and would end the process.
+    const before = process.listeners("SIGINT");
     await writeFiles([file("x", "old")]);
     const writing = writeFiles([file("x", "new"), file("folder/y", "new")]);
-    process.emit("SIGINT");
+    for (const listener of process.listeners("SIGINT")) {
+      if (!before.includes(listener)) listener("SIGINT");
+    }
     await expect(writing).rejects.toMatchObject({ message: "interrupted", exitCode: 130 });
     expect(folder.list()).toEqual(["x"]);
     expect(read("x")).toBe("old");
-    expect(process.listenerCount("SIGINT")).toBe(before);
+    expect(process.listeners("SIGINT")).toEqual(before);
   });
 });
 
