@@ -6,12 +6,10 @@ import { grouped } from "./compile-flags.js";
 import { CommandError, reportFailure, usageError } from "./failure.js";
 import { type CommonFlags, type Io, Terminal } from "./terminal.js";
 
-type Arguments = readonly (string | undefined)[];
-
 /** What a command does with its arguments and flags; resolves to the exit code. */
 export type Body<Flags> = (
   terminal: Terminal,
-  args: Arguments,
+  args: readonly (string | undefined)[],
   flags: Flags & CommonFlags,
 ) => Promise<number>;
 
@@ -28,7 +26,8 @@ export function defineAction<Flags>(command: Command, io: Io, body: Body<Flags>)
   ]);
   command.action(async () => {
     const terminal = new Terminal(io, command.opts<CommonFlags>());
-    const code = await run(terminal, command.processedArgs, (args) =>
+    const args: readonly (string | undefined)[] = command.processedArgs;
+    const code = await run(terminal, args[0], () =>
       body(terminal, args, command.opts<Flags & CommonFlags>()),
     );
     if (code !== 0) throw new CommanderError(code, EXIT, "");
@@ -37,13 +36,13 @@ export function defineAction<Flags>(command: Command, io: Io, body: Body<Flags>)
 
 async function run(
   terminal: Terminal,
-  args: Arguments,
-  body: (args: Arguments) => Promise<number>,
+  path: string | undefined,
+  body: () => Promise<number>,
 ): Promise<number> {
   try {
-    return await body(args);
+    return await body();
   } catch (error) {
-    return reportFailure(withPath(error, args[0]), terminal);
+    return reportFailure(withPath(error, path), terminal);
   }
 }
 

@@ -2,8 +2,8 @@
  * What every operation of Loop IR does to one lane, exactly as WebAssembly does it. The interpreter and the constant
  * folder both read this table.
  *
- * A lane is a number for i32 (signed), f32 (rounded), f64 and bool (0 or 1), and a signed bigint for i64. NaN has no
- * sign or payload here: it counts as the positive quiet NaN where its bits are asked for.
+ * A lane is a number for i32 (signed), f32 (rounded), f64 and bool (0 or 1), and a signed bigint for i64. A NaN
+ * that is computed is the positive quiet one.
  */
 
 import { KilnError } from "../diagnostics.js";
@@ -267,8 +267,8 @@ const table: { readonly [S in ScalarType]: NumberOps | BigIntOps } = {
 };
 
 const fusedOps: { readonly [S in ScalarType]?: NumberOps } = {
-  f32: { fma: fusedMultiplyAdd32 },
-  f64: { fma: fusedMultiplyAdd64 },
+  f32: { fma: (a, b, c) => oneNaN(fusedMultiplyAdd32(a, b, c)) },
+  f64: { fma: (a, b, c) => oneNaN(fusedMultiplyAdd64(a, b, c)) },
 };
 
 /** The function of one lane, or undefined for operations that move lanes (splat, extract, replace, shuffle). */

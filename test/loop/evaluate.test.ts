@@ -196,12 +196,13 @@ test("traps name their reason", () => {
 
 test("a NaN that is computed has the same bits whatever those of its operands are", () => {
   const negative = new Float64Array(BigUint64Array.of(0xfff8_0000_0000_0001n).buffer)[0]!;
-  for (const scalar of ["f32", "f64"] as const) {
-    for (const name of ["add", "sub", "mul", "div", "sqrt", "min", "max", "neg", "fma"] as const) {
-      const value = evaluateOp(name, scalar, [negative, negative, negative]);
-      expect(new BigUint64Array(Float64Array.of(value as number).buffer)).toEqual(
-        BigUint64Array.of(0x7ff8_0000_0000_0000n),
-      );
+  const positive = BigUint64Array.of(0x7ff8_0000_0000_0000n);
+  for (const name of ["add", "sub", "mul", "div", "sqrt", "min", "max", "neg", "copysign", "fma"] as const) {
+    for (const scalar of ["f32", "f64"] as const) {
+      for (const fused of [false, true]) {
+        const value = evaluateOp(name, scalar, [negative, negative, negative], { fused }) as number;
+        expect(new BigUint64Array(Float64Array.of(value).buffer), name).toEqual(positive);
+      }
     }
   }
 });

@@ -1,9 +1,9 @@
 /** Runs modules in a process of its own, where the engine asks for a flag to run them. */
 
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { inTemporaryFolder } from "../../compiler/bench/temporary-folder.js";
 import type { Artifact } from "../../compiler/options.js";
 import type { Tensors } from "../harness.js";
 
@@ -21,18 +21,15 @@ const host = `
 `;
 
 /** The first output for the only input, both of float32. */
-export function runElsewhere({ wasm, metadata }: Artifact, feeds: Tensors): Float32Array {
-  const directory = mkdtempSync(join(tmpdir(), "kiln-relaxed-"));
-  try {
-    writeFileSync(join(directory, "model.wasm"), wasm);
-    writeFileSync(join(directory, "input"), new Uint8Array(feeds[metadata.inputs[0]!.name]!.data.buffer));
+export function runElsewhere({ wasm, metadata }: Artifact, feeds: Tensors): Promise<Float32Array> {
+  return inTemporaryFolder("kiln-relaxed-", async (folder) => {
+    writeFileSync(join(folder, "model.wasm"), wasm);
+    writeFileSync(join(folder, "input"), new Uint8Array(feeds[metadata.inputs[0]!.name]!.data.buffer));
     // Engines that have it on by default no longer know the flag.
     const flags = WebAssembly.validate(wasm as Uint8Array<ArrayBuffer>)
       ? []
       : ["--experimental-wasm-relaxed-simd"];
-    execFileSync(process.execPath, [...flags, "--input-type=module", "--eval", host, directory]);
-    return new Float32Array(Uint8Array.from(readFileSync(join(directory, "output"))).buffer);
-  } finally {
-    rmSync(directory, { recursive: true });
-  }
+    execFileSync(process.execPath, [...flags, "--input-type=module", "--eval", host, folder]);
+    return new Float32Array(Uint8Array.from(readFileSync(join(folder, "output"))).buffer);
+  });
 }

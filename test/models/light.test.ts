@@ -58,13 +58,13 @@ describe.skipIf(!hasLightModels)("light networks", () => {
       const features = { relaxedSimd: true };
       const feeds = { [input]: pictureFor(network) };
       // Weights that are all one number are summed in the same order for each column.
-      const equal = runElsewhere(await compile(readNetwork(network), { features }), feeds);
+      const equal = await runElsewhere(await compile(readNetwork(network), { features }), feeds);
       expect(new Set(equal)).toEqual(new Set([equal[0]]));
       expect(equal[0]).toBeCloseTo(1 / equal.length, 7);
 
       const bytes = withRandomWeights(readNetwork(network), 1);
       const [expected] = Object.values(await runOnnxruntime(bytes, feeds));
-      const actual = { ...expected!, data: runElsewhere(await compile(bytes, { features }), feeds) };
+      const actual = { ...expected!, data: await runElsewhere(await compile(bytes, { features }), feeds) };
       expect(differenceOf(actual, expected!, { relative: 1e-3, absolute: 1e-7 })).toBeNull();
     });
 

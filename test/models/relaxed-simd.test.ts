@@ -13,7 +13,7 @@ async function check(bytes: Uint8Array, feeds: Tensors, inputShapes = {}): Promi
   const artifact = await compile(bytes, { inputShapes, features: { relaxedSimd: true } });
   expect(artifact.metadata.features).toEqual(["simd128", "relaxed-simd"]);
   const [expected] = Object.values(await runOnnxruntime(bytes, feeds));
-  const actual = { ...expected!, data: runElsewhere(artifact, feeds) };
+  const actual = { ...expected!, data: await runElsewhere(artifact, feeds) };
   expect(differenceOf(actual, expected!, { absolute: 1e-4 })).toBeNull();
 }
 
